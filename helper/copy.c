@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "copy.h"
+
+#include "log.h"
+#include "util.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/xattr.h>
+
+/* From this size on a mapping of the source is cheaper than a buffer: one copy instead of two. */
+#define MAP_FROM (128UL * 1024)
+#define MAP_WINDOW (2UL * 1024 * 1024)
+#define RESIDENT_PAGES 8192U
+
+static int failed(struct copy *copy, const char *operation, int error)
+{
+	copy->operation = operation;
+	return -error;
+}
+
+int copy_small(struct copy *copy)
+{
+	size_t wanted = (size_t)copy->size;
+	ssize_t got;
+	int result;
+
+	do /* one more byte than there should be, to see a file that grows */
+		got = read(copy->source, copy->buffer, wanted + 1);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return failed(copy, "read", errno);
+	if ((size_t)got != wanted)
+		return failed(copy, "read", ESTALE);
+	result = write_all(copy->target, copy->buffer, wanted);
+	copy->copied += wanted;
+	return result < 0 ? failed(copy, "write", -result) : 0;
+}
+
+static int write_at(struct copy *copy, const char *data, size_t length, uint64_t offset)
+{
+	while (length > 0) {
+		ssize_t put = pwrite(copy->target, data, length, (off_t)offset);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0) /* EFAULT: the mapped source has lost pages */
+			return failed(copy, "write", put == 0 ? EIO : errno == EFAULT ? ESTALE : errno);
+		data += put;
+		offset += (uint64_t)put;
+		copy->copied += (uint64_t)put;
+		length -= (size_t)put;
+	}
+	return 0;
+}
+
+/* The kernel itself reads the mapping, so that a source cut short is an error, not a signal. */
+static int copy_mapped(struct copy *copy, uint64_t from, size_t length)
+{
+	char *window = mmap(NULL, length, PROT_READ, MAP_SHARED | MAP_POPULATE, copy->source, (off_t)from);
+	int result;
+
+	if (window == MAP_FAILED)
+		return failed(copy, "mmap", errno);
+	result = write_at(copy, window, length, from);
+	if (munmap(window, length) != 0 && result == 0)
+		return failed(copy, "munmap", errno);
+	return result;
+}
+
+static int copy_buffered(struct copy *copy, uint64_t from, size_t length)
+{
+	ssize_t got;
+
+	do
+		got = pread(copy->source, copy->buffer, length, (off_t)from);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return failed(copy, "read", errno);
+	if ((size_t)got != length)
+		return failed(copy, "read", ESTALE);
+	return write_at(copy, copy->buffer, length, from);
+}
+
+static int copy_data(struct copy *copy, uint64_t from, uint64_t to)
+{
+	int result = 0;
+
+	while (result == 0 && from < to) {
+		bool map = to - from >= MAP_FROM;
+		size_t most = map ? MAP_WINDOW : COPY_BUFFER;
+		size_t length = to - from < most ? (size_t)(to - from) : most;
+
+		result = map ? copy_mapped(copy, from, length) : copy_buffered(copy, from, length);
+		from += length;
+	}
+	return result;
+}
+
+/* ramfs knows no SEEK_DATA, and reading a hole, or populating a mapping over it, would allocate
+ * its pages for good. mincore(2) tells which pages are there and touches none. */
+static int next_resident(struct copy *copy, uint64_t from, uint64_t to, uint64_t *start, uint64_t *end)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), at = from;
+	unsigned char resident[RESIDENT_PAGES];
+	bool found = false;
+
+	for (*start = *end = to; at < to;) {
+		uint64_t left = to - at, most = RESIDENT_PAGES * page;
+		size_t length = (size_t)(left < most ? left : most);
+		size_t pages = (length + (size_t)page - 1) / (size_t)page;
+		void *window = mmap(NULL, length, PROT_READ, MAP_SHARED, copy->source, (off_t)at);
+
+		if (window == MAP_FAILED)
+			return failed(copy, "mmap", errno);
+		if (mincore(window, length, resident) != 0) {
+			int error = errno;
+
+			(void)munmap(window, length);
+			return failed(copy, "mincore", error);
+		}
+		if (munmap(window, length) != 0)
+			return failed(copy, "munmap", errno);
+		for (size_t i = 0; i < pages; i++, at += page) {
+			if ((resident[i] & 1) && !found) {
+				*start = at;
+				found = true;
+			} else if (!(resident[i] & 1) && found) {
+				*end = at;
+				return 0;
+			}
+		}
+	}
+	return 0;
+}
+
+static int next_extent(struct copy *copy, uint64_t from, uint64_t to, uint64_t *start, uint64_t *end)
+{
+	off_t data, hole;
+
+	if (copy->dense) {
+		*start = from;
+		*end = to;
+		return 0;
+	}
+	if (copy->ramfs)
+		return next_resident(copy, from, to, start, end);
+	*start = *end = to;
+	data = lseek(copy->source, (off_t)from, SEEK_DATA);
+	if (data < 0)
+		return errno == ENXIO ? 0 : failed(copy, "lseek", errno);
+	hole = lseek(copy->source, data, SEEK_HOLE);
+	if (hole < 0)
+		return failed(copy, "lseek", errno);
+	*start = (uint64_t)data < to ? (uint64_t)data : to;
+	*end = (uint64_t)hole < to ? (uint64_t)hole : to;
+	return 0;
+}
+
+int copy_range(struct copy *copy, uint64_t from, uint64_t to)
+{
+	int result = 0;
+
+	from -= from % (uint64_t)sysconf(_SC_PAGESIZE);
+	while (result == 0 && from < to) {
+		uint64_t start, end;
+
+		result = next_extent(copy, from, to, &start, &end);
+		if (result == 0)
+			result = copy_data(copy, start, end);
+		from = end;
+	}
+	return result;
+}
+
+/* There are no "at" calls for extended attributes before Linux 6.13. */
+static int enter(struct attributes_of file)
+{
+	return file.name && fchdir(file.fd) != 0 ? -errno : 0;
+}
+
+static ssize_t list(struct attributes_of file, char *names, size_t room)
+{
+	return file.name ? llistxattr(file.name, names, room) : flistxattr(file.fd, names, room);
+}
+
+static ssize_t get(struct attributes_of file, const char *key, char *value, size_t room)
+{
+	return file.name ? lgetxattr(file.name, key, value, room)
+			 : fgetxattr(file.fd, key, value, room);
+}
+
+static int set(struct attributes_of file, const char *key, const char *value, size_t length)
+{
+	return file.name ? lsetxattr(file.name, key, value, length, 0)
+			 : fsetxattr(file.fd, key, value, length, 0);
+}
+
+static int copy_attribute(struct attributes_of from, struct attributes_of to, const char *key,
+		char *value, size_t room, unsigned *lost)
+{
+	int result = enter(from);
+	ssize_t length = result < 0 ? 0 : get(from, key, value, room);
+
+	if (result == 0 && length < 0)
+		return errno == ENODATA ? 0 : -errno;
+	if (result == 0)
+		result = enter(to);
+	if (result == 0 && set(to, key, value, (size_t)length) != 0)
+		result = -errno;
+	if (result == -EOPNOTSUPP) {
+		log_message(LOG_DEBUG, "the target cannot hold the attribute %s%s%s", key,
+				to.name ? " of " : "", to.name ? to.name : "");
+		++*lost;
+		return 0;
+	}
+	return result;
+}
+
+int copy_attributes(struct attributes_of from, struct attributes_of to, char *buffer, unsigned *lost)
+{
+	const size_t half = COPY_BUFFER / 2; /* the kernel's maximum is 64 KiB for each */
+	int result = enter(from);
+	ssize_t length;
+
+	if (result < 0)
+		return result;
+	length = list(from, buffer, half);
+	if (length < 0)
+		return errno == EOPNOTSUPP ? 0 : -errno;
+	for (char *key = buffer; result == 0 && key < buffer + length; key += strlen(key) + 1)
+		result = copy_attribute(from, to, key, buffer + half, half, lost);
+	return result;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The content of one file, and the extended attributes of anything. */
+#ifndef TMPFSROOT_COPY_H
+#define TMPFSROOT_COPY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define COPY_BUFFER (256UL * 1024)
+
+struct copy {
+	int source, target; /* open for reading, for writing */
+	uint64_t size; /* of the source, bytes */
+	bool dense; /* has no holes */
+	bool ramfs; /* the source is on a ramfs */
+	char *buffer; /* COPY_BUFFER bytes */
+	uint64_t copied; /* bytes so far */
+	const char *operation; /* what failed */
+};
+
+/* Copies all of a small file without holes, which must be as long as it says. Returns 0 or a
+ * negative errno, -ESTALE where the file has changed. */
+int copy_small(struct copy *copy);
+
+/* Copies the data between two offsets (the first is rounded down to a page) to where it belongs;
+ * holes are left out, neither read nor written. The same results. */
+int copy_range(struct copy *copy, uint64_t from, uint64_t to);
+
+/* A file, for its attributes: FD itself, or where NAME is not NULL, NAME in the directory FD (the
+ * calling thread then changes its current directory). */
+struct attributes_of {
+	int fd;
+	const char *name;
+};
+
+/* Copies every extended attribute; those that the target's file system cannot hold are counted in
+ * *LOST. BUFFER has COPY_BUFFER bytes. Returns 0 or a negative errno. */
+int copy_attributes(struct attributes_of from, struct attributes_of to, char *buffer,
+		unsigned *lost);
+
+#endif

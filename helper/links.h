@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The files of a tree that have more than one name: by inode number, where the first one went. */
+#ifndef TMPFSROOT_LINKS_H
+#define TMPFSROOT_LINKS_H
+
+#include "walk.h"
+
+#include <pthread.h>
+
+struct link_entry {
+	struct link_entry *next;
+	uint64_t inode;
+	struct walk_node *directory; /* a reference, or NULL */
+	char name[];
+};
+
+/* The caller holds LOCK from links_find() to what it does with the answer. */
+struct links {
+	pthread_mutex_t lock;
+	struct link_entry **buckets;
+	size_t size, count;
+};
+
+#define LINKS_EMPTY { .lock = PTHREAD_MUTEX_INITIALIZER }
+
+struct link_entry *links_find(const struct links *links, uint64_t inode);
+
+/* Notes the first name of an inode; DIRECTORY (may be NULL) is referenced. Returns 0 or -ENOMEM. */
+int links_add(struct links *links, uint64_t inode, struct walk_node *directory, const char *name);
+
+void links_free(struct links *links);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "log.h"
+
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct {
+	enum log_level level;
+	const char *name;
+	bool kernel;
+	unsigned warnings;
+	char *kept[LOG_KEPT];
+	pthread_mutex_t lock;
+} log_state = { .level = LOG_INFO, .name = "tmpfsroot", .lock = PTHREAD_MUTEX_INITIALIZER };
+
+void log_set_level(enum log_level level)
+{
+	log_state.level = level;
+}
+
+void log_set_name(const char *name)
+{
+	log_state.name = name;
+}
+
+void log_to_kernel(void)
+{
+	log_state.kernel = true;
+}
+
+/* A failure to log has no one left to be told to. */
+static void put_line(enum log_level level, const char *text, bool terminal, bool kernel)
+{
+	char line[1024];
+	int length;
+
+	if (terminal) {
+		length = snprintf(line, sizeof(line), "%s: %s\n", log_state.name, text);
+		if (length >= (int)sizeof(line)) {
+			length = sizeof(line);
+			line[sizeof(line) - 1] = '\n';
+		}
+		(void)write_all(STDERR_FILENO, line, (size_t)length);
+	}
+	if (kernel) {
+		auto_close int kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+
+		length = snprintf(line, sizeof(line), "<%d>tmpfsroot: %s\n", (int)level, text);
+		if (kmsg >= 0)
+			(void)write_all(kmsg, line, strnlen(line, sizeof(line)));
+	}
+}
+
+static void keep_warning(const char *text)
+{
+	(void)pthread_mutex_lock(&log_state.lock);
+	if (log_state.warnings < LOG_KEPT)
+		log_state.kept[log_state.warnings] = strdup(text);
+	log_state.warnings++;
+	(void)pthread_mutex_unlock(&log_state.lock);
+}
+
+__attribute__((format(printf, 3, 0))) static void put_message(
+		enum log_level level, int error, const char *format, va_list arguments)
+{
+	char text[896];
+	int length = vsnprintf(text, sizeof(text), format, arguments);
+
+	if (error != 0 && length >= 0 && length < (int)sizeof(text))
+		(void)snprintf(text + length, sizeof(text) - (size_t)length, ": %s",
+				strerror(error < 0 ? -error : error));
+	if (level == LOG_WARNING)
+		keep_warning(text);
+	if (level <= log_state.level)
+		put_line(level, text, true, log_state.kernel && level <= LOG_WARNING);
+}
+
+void log_message(enum log_level level, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	put_message(level, 0, format, arguments);
+	va_end(arguments);
+}
+
+int log_error(int error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	put_message(LOG_ERROR, error, format, arguments);
+	va_end(arguments);
+	return error == 0 ? -EINVAL : error < 0 ? error : -error;
+}
+
+int log_warning(int error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	put_message(LOG_WARNING, error, format, arguments);
+	va_end(arguments);
+	return error == 0 ? -EINVAL : error < 0 ? error : -error;
+}
+
+void log_kernel(const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	put_line(LOG_INFO, text, false, log_state.kernel);
+}
+
+unsigned log_warnings(const char *texts[static LOG_KEPT])
+{
+	for (unsigned i = 0; i < LOG_KEPT && i < log_state.warnings; i++)
+		texts[i] = log_state.kept[i] ? log_state.kept[i] : "";
+	return log_state.warnings;
+}

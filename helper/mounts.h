@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is mounted (proc_pid_mountinfo(5)), and the one table of API file systems. */
+#ifndef TMPFSROOT_MOUNTS_H
+#define TMPFSROOT_MOUNTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One line of mountinfo; the strings point into the text it was parsed from, unescaped. */
+struct mount {
+	uint64_t id, parent;
+	char *root, *point, *options, *type, *source;
+	bool shared;
+};
+
+struct mounts {
+	struct mount *list;
+	size_t count;
+	char *text;
+};
+
+/* An API file system that every root has, and how it is made where there is none. */
+struct api_mount {
+	const char *point, *type;
+	unsigned attributes; /* SYS_MOUNT_ATTR_* */
+	const char *options[4][2]; /* names and values, until a NULL name */
+};
+
+extern const struct api_mount api_mounts[];
+extern const size_t api_mounts_count;
+
+/*
+ * Parses mountinfo's TEXT in place; *MOUNTS takes ownership of TEXT (of malloc) on success.
+ * Returns 0, -ENOMEM, or -EINVAL where a line is not as proc_pid_mountinfo(5) says.
+ */
+int mounts_parse(char *text, struct mounts *mounts);
+
+/* The same for the calling process; PROC is a descriptor of /proc. Errors are logged. */
+int mounts_read(int proc, struct mounts *mounts);
+
+void mounts_free(struct mounts *mounts);
+
+/* The mount of that id, or NULL. */
+const struct mount *mounts_find(const struct mounts *mounts, uint64_t id);
+
+/* Makes an API file system, attached nowhere: a descriptor or a negative errno, not logged. */
+int mounts_make(const struct api_mount *api);
+
+/*
+ * Opens /proc; where no proc is mounted there, one of our own that is attached nowhere, and *MADE
+ * is true. Returns a descriptor or a negative errno, logged.
+ */
+int mounts_open_proc(bool *made);
+
+#endif

@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The move. Both trees are walked side by side (walk.h). A directory is made when it is found, gets
+ * its owner, mode, attributes and times when all below it is done, and stays in the source.
+ *
+ * A small file is copied through a buffer that stays in the cache, and released: unlinked, in
+ * batches, so that the pages just freed are the next ones written to. A large file is put off, for
+ * any worker to take, and copied in chunks from its end, each cut off the source once it is copied.
+ * So little is ever held twice, and releasing costs less than it saves.
+ *
+ * A file that somebody has open or mapped, be it a process or a loop device, is never cut: it is
+ * copied whole and unlinked. A write lease (fcntl(2), F_SETLEASE) tells: the kernel grants it only
+ * where nobody else has the file open. A file with several names loses its content, but its names
+ * stay until the end; the first one that is met is copied, the others are linked to it.
+ *
+ * The way back is the same walk with the trees exchanged. It needs no notes, since the two trees
+ * tell all: what is missing in the source is in the target; a file that is in both is whole in the
+ * source, unless it is shorter there, and then the rest is in the target.
+ */
+#include "move.h"
+
+#include "copy.h"
+#include "links.h"
+#include "log.h"
+#include "sys.h"
+#include "util.h"
+#include "walk.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+
+#define BATCH_NAMES 32
+#define BATCH_BYTES (1024UL * 1024)
+#define PRESIZE	    (64UL * 1024) /* from this size on the target is made as long at once */
+
+struct move {
+	int roots[WALK_TREES], target_alone[WALK_TREES];
+	bool ramfs; /* the source is one */
+	bool attributes; /* the source may have extended attributes */
+	bool back; /* giving back: what is in the target already is not an error */
+	uint64_t chunk;
+	struct links links;
+	atomic_uint_fast64_t entries, bytes, held, peak;
+	atomic_uint lost;
+};
+
+/* A worker's own: the names that wait to be unlinked are all in its current directory. */
+struct mover {
+	char *buffer;
+	struct walk_cursor links;
+	unsigned count;
+	size_t used;
+	uint64_t bytes;
+	char names[BATCH_NAMES * (NAME_MAX + 1)];
+};
+
+static int failed(const char *operation, const struct walk_node *directory, const char *name, int error)
+{
+	char path[WALK_PATH];
+
+	return log_error(error, "moving %s: %s", walk_path(directory, name, path), operation);
+}
+
+static struct move *move_of(const struct walk_worker *worker)
+{
+	return worker->walk->request->context;
+}
+
+static void hold(struct move *move, uint64_t bytes)
+{
+	uint64_t held = atomic_fetch_add(&move->held, bytes) + bytes, peak = atomic_load(&move->peak);
+
+	atomic_fetch_add(&move->bytes, bytes);
+	while (held > peak && !atomic_compare_exchange_weak(&move->peak, &peak, held))
+		;
+}
+
+static int move_begin(struct walk_worker *worker)
+{
+	struct mover *mover = worker->own;
+
+	mover->links.roots = move_of(worker)->target_alone;
+	mover->buffer = malloc(COPY_BUFFER);
+	return mover->buffer ? 0 : log_error(ENOMEM, "starting the move");
+}
+
+static void move_end(struct walk_worker *worker)
+{
+	struct mover *mover = worker->own;
+
+	walk_cursor_close(&mover->links);
+	free(mover->buffer);
+}
+
+/* The last names that were copied are taken from the source. */
+static int move_flush(struct walk_worker *worker, struct walk_node *directory)
+{
+	struct mover *mover = worker->own;
+	const char *name = mover->names;
+
+	for (unsigned i = 0; i < mover->count; i++, name += strlen(name) + 1)
+		if (unlinkat(worker->cursor.fd[WALK_SOURCE], name, 0) != 0)
+			return failed("unlink in the source", directory, name, errno);
+	atomic_fetch_sub(&move_of(worker)->held, mover->bytes);
+	mover->count = 0;
+	mover->used = 0;
+	mover->bytes = 0;
+	return 0;
+}
+
+static int release(struct walk_worker *worker, struct walk_node *directory, const char *name,
+		uint64_t bytes)
+{
+	struct mover *mover = worker->own;
+	size_t length = strlen(name) + 1;
+
+	if (mover->used + length > sizeof(mover->names))
+		return failed("its name is too long", directory, name, ENAMETOOLONG);
+	memcpy(mover->names + mover->used, name, length);
+	mover->used += length;
+	mover->bytes += bytes;
+	mover->count++;
+	if (mover->count == BATCH_NAMES || mover->bytes >= BATCH_BYTES)
+		return move_flush(worker, directory);
+	return 0;
+}
+
+static int move_enter(struct walk_worker *worker, struct walk_node *directory)
+{
+	const struct move *move = move_of(worker);
+	int target = worker->cursor.fd[WALK_TARGET];
+	struct sys_stat st, top;
+
+	if (!directory->parent || mkdirat(target, directory->name, 0700) == 0)
+		return 0;
+	if (errno != EEXIST || !move->back)
+		return failed("mkdir in the target", directory, "", errno);
+	if (sys_stat(target, directory->name, &st) < 0 || sys_stat(move->roots[WALK_TARGET], "", &top) < 0)
+		return failed("stat in the target", directory, "", errno);
+	return st.mnt_id == top.mnt_id ? 0 : WALK_SKIP;
+}
+
+static void timespecs(const struct sys_stat *st, struct timespec times[static 2])
+{
+	times[0] = (struct timespec){ .tv_sec = (time_t)st->atime.tv_sec, .tv_nsec = st->atime.tv_nsec };
+	times[1] = (struct timespec){ .tv_sec = (time_t)st->mtime.tv_sec, .tv_nsec = st->mtime.tv_nsec };
+}
+
+/* Owner, mode, attributes, times: chown takes away setuid and security.capability, and each of
+ * them changes no time that is set last. Returns what failed, with errno, or NULL. */
+static const char *set_metadata(struct walk_worker *worker, int source, int target,
+		const struct sys_stat *st, bool own_mode)
+{
+	struct move *move = move_of(worker);
+	struct mover *mover = worker->own;
+	struct timespec times[2];
+	unsigned lost = 0;
+	int result = 0;
+
+	if (own_mode && (st->uid != 0 || st->gid != 0 || move->back) &&
+			fchown(target, st->uid, st->gid) != 0)
+		return "chown";
+	if (own_mode && fchmod(target, st->mode & 07777) != 0)
+		return "chmod";
+	if (move->attributes)
+		result = copy_attributes((struct attributes_of){ source, NULL },
+				(struct attributes_of){ target, NULL }, mover->buffer, &lost);
+	atomic_fetch_add(&move->lost, lost);
+	errno = -result;
+	if (result < 0)
+		return "copying its attributes";
+	timespecs(st, times);
+	return futimens(target, times) != 0 ? "setting its times" : NULL;
+}
+
+/* The same for what cannot be opened: symlinks, devices, fifos and sockets. */
+static const char *set_metadata_by_name(
+		struct walk_worker *worker, const char *name, const struct sys_stat *st)
+{
+	const int *fd = worker->cursor.fd;
+	struct move *move = move_of(worker);
+	struct mover *mover = worker->own;
+	struct timespec times[2];
+	unsigned lost = 0;
+	int result = 0;
+
+	if (fchownat(fd[WALK_TARGET], name, st->uid, st->gid, AT_SYMLINK_NOFOLLOW) != 0)
+		return "chown";
+	if (!S_ISLNK(st->mode) && fchmodat(fd[WALK_TARGET], name, st->mode & 07777, 0) != 0)
+		return "chmod";
+	if (move->attributes)
+		result = copy_attributes((struct attributes_of){ fd[WALK_SOURCE], name },
+				(struct attributes_of){ fd[WALK_TARGET], name }, mover->buffer, &lost);
+	atomic_fetch_add(&move->lost, lost);
+	errno = -result;
+	if (result < 0)
+		return "copying its attributes";
+	timespecs(st, times);
+	return utimensat(fd[WALK_TARGET], name, times, AT_SYMLINK_NOFOLLOW) != 0 ? "setting its times"
+										 : NULL;
+}
+
+/* The top keeps the mode and owner it was mounted with. After a failure the directory gets its
+ * metadata all the same: the way back reads it there. */
+static int move_leave(struct walk_worker *worker, struct walk_node *directory)
+{
+	const int *fd = worker->cursor.fd;
+	int result = walk_go(&worker->cursor, directory);
+	const char *operation;
+
+	if (result < 0)
+		return result;
+	operation = set_metadata(worker, fd[WALK_SOURCE], fd[WALK_TARGET], &directory->st,
+			directory->parent != NULL);
+	return operation ? failed(operation, directory, "", errno) : 0;
+}
+
+static const char *make_symlink(struct walk_worker *worker, const char *name)
+{
+	struct mover *mover = worker->own;
+	ssize_t length = readlinkat(worker->cursor.fd[WALK_SOURCE], name, mover->buffer, COPY_BUFFER - 1);
+
+	if (length < 0)
+		return "readlink";
+	mover->buffer[length] = '\0';
+	return symlinkat(mover->buffer, worker->cursor.fd[WALK_TARGET], name) != 0 ? "symlink" : NULL;
+}
+
+/* Makes the file, empty and without permissions; a regular one is left open in *FD. Returns what
+ * failed, with errno, or NULL. */
+static const char *make_file(
+		struct walk_worker *worker, const char *name, const struct sys_stat *st, int *fd)
+{
+	int target = worker->cursor.fd[WALK_TARGET];
+
+	if (S_ISREG(st->mode)) {
+		*fd = openat(target, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0);
+		return *fd < 0 ? "create" : NULL;
+	}
+	if (S_ISLNK(st->mode))
+		return make_symlink(worker, name);
+	return mknodat(target, name, st->mode & S_IFMT, sys_stat_rdev(st)) != 0 ? "mknod" : NULL;
+}
+
+/* Makes NAME one more name of the file whose first one is FIRST. */
+static const char *link_file(
+		struct walk_worker *worker, const char *name, const struct link_entry *first)
+{
+	struct mover *mover = worker->own;
+	int result = walk_go(&mover->links, first->directory);
+
+	errno = -result;
+	if (result < 0)
+		return "opening the directory of its first name";
+	return linkat(mover->links.fd[WALK_TARGET], first->name, worker->cursor.fd[WALK_TARGET], name, 0) != 0
+			       ? "link" : NULL;
+}
+
+/* Makes the file or, where another of its names was met before, the link; *LINKED tells. The lock
+ * is held until the first name exists. */
+static const char *make_name(struct walk_worker *worker, struct walk_node *directory,
+		const char *name, const struct sys_stat *st, int *fd, bool *linked)
+{
+	struct links *links = &move_of(worker)->links;
+	const struct link_entry *first;
+	const char *operation;
+
+	*linked = false;
+	if (st->nlink == 1)
+		return make_file(worker, name, st, fd);
+	(void)pthread_mutex_lock(&links->lock);
+	first = links_find(links, st->ino);
+	*linked = first != NULL;
+	operation = first ? link_file(worker, name, first) : make_file(worker, name, st, fd);
+	if (!operation && !first && links_add(links, st->ino, directory, name) < 0) {
+		errno = ENOMEM;
+		operation = "noting its name";
+	}
+	(void)pthread_mutex_unlock(&links->lock);
+	return operation;
+}
+
+/* Is the file open here alone? Running programs refuse to be opened for writing (ETXTBSY). */
+static bool may_be_cut(int fd)
+{
+	if (fcntl(fd, F_SETLEASE, F_WRLCK) != 0)
+		return false;
+	return fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
+}
+
+static int open_source(int directory, const char *name, bool *cut)
+{
+	const int flags = O_NOFOLLOW | O_CLOEXEC | O_NOATIME | O_NONBLOCK;
+	int fd = *cut ? openat(directory, name, O_RDWR | flags) : -1;
+
+	*cut = fd >= 0 && may_be_cut(fd);
+	return fd >= 0 ? fd : openat(directory, name, O_RDONLY | flags);
+}
+
+/* Copies from the end, chunk by chunk; what is copied is cut off the source. What is below FROM is
+ * in the target already. */
+static const char *copy_chunks(struct move *move, struct copy *copy, uint64_t from)
+{
+	uint64_t end = copy->size;
+
+	while (end > from) {
+		uint64_t start = (end - 1) / move->chunk * move->chunk, before = copy->copied;
+		int result = copy_range(copy, start > from ? start : from, end);
+
+		errno = -result;
+		if (result < 0)
+			return copy->operation;
+		hold(move, copy->copied - before);
+		if (ftruncate(copy->source, (off_t)start) != 0)
+			return "truncate in the source";
+		atomic_fetch_sub(&move->held, copy->copied - before);
+		end = start;
+	}
+	return NULL;
+}
+
+/* Copies the data of an open file from offset FROM on, and cuts the source where it may; *HELD gets
+ * the bytes that are held twice after it. */
+static const char *copy_content(struct walk_worker *worker, int source, int target,
+		const struct sys_stat *st, uint64_t from, bool cut, uint64_t *held)
+{
+	struct move *move = move_of(worker);
+	struct copy copy = { .source = source,
+		.target = target,
+		.size = st->size,
+		.dense = st->blocks * 512 >= st->size,
+		.ramfs = move->ramfs,
+		.buffer = ((struct mover *)worker->own)->buffer };
+	bool small = copy.dense && st->size < PRESIZE && from == 0 && !cut;
+	int result;
+
+	*held = 0;
+	if (st->size == 0)
+		return NULL;
+	if (!small && ftruncate(target, (off_t)st->size) != 0)
+		return "truncate in the target";
+	if (cut)
+		return copy_chunks(move, &copy, from);
+	result = small ? copy_small(&copy) : copy_range(&copy, from, st->size);
+	errno = -result;
+	if (result < 0)
+		return copy.operation;
+	hold(move, copy.copied);
+	*held = copy.copied;
+	return NULL;
+}
+
+/* Cutting is for what is large, and for what keeps its name in the source. */
+static bool wants_cut(const struct move *move, const struct sys_stat *st)
+{
+	return st->size > 0 && (st->size > move->chunk || st->nlink > 1);
+}
+
+static int move_regular(struct walk_worker *worker, struct walk_node *directory, const char *name,
+		const struct sys_stat *st, int made, uint64_t from)
+{
+	struct move *move = move_of(worker);
+	bool cut = wants_cut(move, st);
+	auto_close int target = made;
+	auto_close int source = open_source(worker->cursor.fd[WALK_SOURCE], name, &cut);
+	const char *operation, *metadata;
+	uint64_t held;
+	int error;
+
+	if (source < 0)
+		return failed("open", directory, name, errno);
+	operation = copy_content(worker, source, target, st, from, cut, &held);
+	error = errno;
+	metadata = set_metadata(worker, source, target, st, true); /* for the way back, in any case */
+	if (operation)
+		return failed(operation, directory, name, error);
+	if (metadata)
+		return failed(metadata, directory, name, errno);
+	return st->nlink > 1 ? 0 : release(worker, directory, name, held);
+}
+
+/* On the way back the name may be there still. A regular file that is shorter than the one to be
+ * given back was cut: *FROM is where, and *FD is open. Returns 1 where nothing is left to do. */
+static int find_rest(struct walk_worker *worker, const char *name, const struct sys_stat *st, int *fd,
+		uint64_t *from)
+{
+	struct sys_stat there;
+	int result = sys_stat(worker->cursor.fd[WALK_TARGET], name, &there);
+
+	*from = 0;
+	if (result == -ENOENT)
+		return 0;
+	if (result < 0)
+		return result;
+	if (!S_ISREG(st->mode) || there.size >= st->size)
+		return 1;
+	*from = there.size;
+	*fd = openat(worker->cursor.fd[WALK_TARGET], name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	return *fd < 0 ? -errno : 0;
+}
+
+static int move_file(struct walk_worker *worker, struct walk_node *directory, const char *name,
+		const struct sys_stat *st)
+{
+	struct move *move = move_of(worker);
+	const char *operation = NULL;
+	bool linked = false;
+	uint64_t from = 0;
+	int fd = -1;
+
+	if (move->back) {
+		int result = find_rest(worker, name, st, &fd, &from);
+
+		if (result < 0)
+			return failed("looking for it in the target", directory, name, result);
+		if (result == 1)
+			return 0;
+	}
+	if (fd < 0)
+		operation = make_name(worker, directory, name, st, &fd, &linked);
+	if (operation)
+		return failed(operation, directory, name, errno);
+	atomic_fetch_add(&move->entries, 1);
+	if (linked)
+		return 0;
+	if (S_ISREG(st->mode))
+		return move_regular(worker, directory, name, st, fd, from);
+	operation = set_metadata_by_name(worker, name, st);
+	if (operation)
+		return failed(operation, directory, name, errno);
+	return st->nlink > 1 ? 0 : release(worker, directory, name, 0);
+}
+
+static int move_mount_point(struct walk_worker *worker, struct walk_node *directory, const char *name,
+		const struct sys_stat *st)
+{
+	int target = worker->cursor.fd[WALK_TARGET];
+	int result = S_ISDIR(st->mode) ? mkdirat(target, name, 0755)
+				       : mknodat(target, name, S_IFREG | 0644, 0);
+
+	return result != 0 ? failed("making the mount point", directory, name, errno) : 0;
+}
+
+static int move_entry(struct walk_worker *worker, struct walk_node *directory, const char *name,
+		const struct sys_stat *st, bool mounted, bool put_off)
+{
+	if (mounted)
+		return move_mount_point(worker, directory, name, st);
+	if (!put_off && S_ISREG(st->mode) && st->size > move_of(worker)->chunk)
+		return WALK_PUT_OFF;
+	return move_file(worker, directory, name, st);
+}
+
+static int run(struct move *move, const char *patterns, unsigned workers)
+{
+	static const struct walk_operations operations = {
+		.own_size = sizeof(struct mover),
+		.begin = move_begin,
+		.end = move_end,
+		.enter = move_enter,
+		.entry = move_entry,
+		.flush = move_flush,
+		.leave = move_leave,
+	};
+	struct walk_request request = { .roots = { move->roots[0], move->roots[1] },
+		.operations = &operations,
+		.context = move,
+		.exclude = patterns,
+		.workers = workers };
+	struct statfs fs;
+
+	if (fstatfs(move->roots[WALK_SOURCE], &fs) != 0)
+		return log_error(errno, "statfs of the tree to be moved");
+	if (fs.f_type != RAMFS_FS_MAGIC && fs.f_type != TMPFS_FS_MAGIC)
+		return log_error(0, "only a ramfs or tmpfs is moved, and this tree is not on one");
+	move->ramfs = fs.f_type == RAMFS_FS_MAGIC;
+	move->target_alone[WALK_SOURCE] = -1;
+	move->target_alone[WALK_TARGET] = move->roots[WALK_TARGET];
+	move->attributes = !move->ramfs || flistxattr(move->roots[WALK_SOURCE], NULL, 0) > 0;
+	return walk_run(&request);
+}
+
+/* One worker: two could meet in one file. */
+static void give_back(const struct plan *plan)
+{
+	struct move back = { .roots = { plan->target, plan->root },
+		.back = true,
+		.chunk = plan->chunk,
+		.links = LINKS_EMPTY };
+	int result = run(&back, NULL, 1);
+
+	links_free(&back.links);
+	if (result < 0)
+		(void)log_error(result, "giving back what was moved failed: the tree is not whole");
+	else
+		log_message(LOG_INFO, "all that was moved is back in its place");
+}
+
+int move_tree(const struct plan *plan, const char *patterns, struct move_result *result)
+{
+	struct move move = { .roots = { plan->root, plan->target },
+		.chunk = plan->chunk,
+		.links = LINKS_EMPTY };
+	auto_close int directory = open(".", O_PATH | O_CLOEXEC);
+	double start = seconds_now();
+	int error = run(&move, patterns, plan->workers);
+
+	links_free(&move.links);
+	if (error < 0)
+		give_back(plan);
+	if (directory >= 0 && fchdir(directory) != 0)
+		(void)log_warning(errno, "returning to the current directory");
+	*result = (struct move_result){ .entries = atomic_load(&move.entries),
+		.bytes = atomic_load(&move.bytes),
+		.peak = atomic_load(&move.peak),
+		.attributes_lost = atomic_load(&move.lost),
+		.seconds = seconds_now() - start };
+	return error;
+}

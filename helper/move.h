@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The engine: moves the content of one tree into another, and gives it back after a failure. */
+#ifndef TMPFSROOT_MOVE_H
+#define TMPFSROOT_MOVE_H
+
+#include "plan.h"
+
+/* What a move did. */
+struct move_result {
+	uint64_t entries, bytes; /* made in the target; bytes: of data copied */
+	uint64_t peak; /* the most bytes that were held twice at a time */
+	unsigned attributes_lost; /* that the target could not hold */
+	double seconds;
+};
+
+/*
+ * Moves what is below PLAN->root (a ramfs or tmpfs, looked at again) into PLAN->target, but for
+ * what PATTERNS exclude and for other mounts. Afterwards the source holds its directories, the
+ * names of files with several, mount points, and what was excluded. On failure it is given back
+ * all that was taken and is as it was. Returns 0 or a negative errno, logged.
+ */
+int move_tree(const struct plan *plan, const char *patterns, struct move_result *result);
+
+#endif

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "options.h"
+
+#include "log.h"
+#include "tmpfs.h"
+#include "util.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+enum kind {
+	KIND_ROOT, /* root=: a bool; true for "tmpfsroot", any other value is somebody else's */
+	KIND_CHOICE, /* an int: the index of the value among the choices */
+	KIND_BOOLEAN, /* a bool, as dracut reads its own: the bare word is yes */
+	KIND_FLAG, /* a bool, without a value */
+	KIND_TEXT, /* a string that is not empty */
+	KIND_POINT, /* a string; "" for the bare word */
+	KIND_SIZE, /* a struct size */
+	KIND_TMPFS, /* a string: a list of tmpfs(5) mount options */
+};
+
+#define FIELD(name) offsetof(struct options, name)
+
+/* One row a word: VALUE is how --help shows its value, OFFSET where it is kept in the struct. */
+static const struct word {
+	const char *name, *value, *expected, *help;
+	enum kind kind;
+	size_t offset;
+	const char *choices[5];
+} words[] = {
+	{ "root", "tmpfsroot", "tmpfsroot", "the root is the tree in the initramfs", KIND_ROOT,
+			FIELD(root_tmpfsroot), { NULL } },
+	{ "rd.tmpfsroot", "no|yes|auto", "no, yes or auto",
+			"move the mounted real root to memory: never; or fail; if it fits", KIND_CHOICE,
+			FIELD(real_root), { "no", "yes", "auto", NULL } },
+	{ "rd.tmpfsroot.method", "copy|bind", "copy or bind",
+			"copy into a new tmpfs, or bind the initramfs over itself", KIND_CHOICE,
+			FIELD(method), { "copy", "bind", NULL } },
+	{ "rd.tmpfsroot.opts", "LIST", "a list of tmpfs(5) mount options", "options of the new tmpfs",
+			KIND_TMPFS, FIELD(tmpfs_options), { NULL } },
+	{ "rd.tmpfsroot.minmem", "SIZE", "a size such as 64M, 2G or 10%",
+			"memory that must stay available", KIND_SIZE, FIELD(minmem), { NULL } },
+	{ "rd.tmpfsroot.exclude", "GLOB[:GLOB...]", "a list of patterns", "what is not moved",
+			KIND_TEXT, FIELD(exclude), { NULL } },
+	{ "rd.tmpfsroot.onfail", "shell|continue|reboot|poweroff",
+			"shell, continue, reboot or poweroff", "what PID 1 does when it cannot go on",
+			KIND_CHOICE, FIELD(onfail),
+			{ "shell", "continue", "reboot", "poweroff", NULL } },
+	{ "init", "PATH", "a path", "the init of the new root", KIND_TEXT, FIELD(init), { NULL } },
+	{ "quiet", NULL, "no value", "print errors and warnings alone", KIND_FLAG, FIELD(quiet),
+			{ NULL } },
+	{ "rd.break", "[POINT]", "a breakpoint's name", "a shell before that point", KIND_POINT,
+			FIELD(break_at), { NULL } },
+	{ "rd.shell", "[0|1]", "0 or 1", "whether a failure may give a shell", KIND_BOOLEAN,
+			FIELD(shell), { NULL } },
+	{ "rd.debug", "[0|1]", "0 or 1", "print debug messages", KIND_BOOLEAN, FIELD(debug), { NULL } },
+};
+_Static_assert(ARRAY_SIZE(words) <= OPTIONS_WORDS_MAX, "options.origin has a place for each row");
+
+/* The index of VALUE in a list of names that ends with NULL, or -EINVAL. */
+static int choose(const char *const *names, const char *value)
+{
+	for (int i = 0; value && names[i]; i++)
+		if (strcmp(names[i], value) == 0)
+			return i;
+	return -EINVAL;
+}
+
+static int set_boolean(const char *value, bool *answer)
+{
+	static const char *const names[] = { "0", "no", "off", "1", "yes", "on", NULL };
+	int choice = value ? choose(names, value) : 3;
+
+	if (choice >= 0)
+		*answer = choice >= 3;
+	return choice;
+}
+
+static int set_text(const char *value, const char **text)
+{
+	*text = value;
+	return value && *value ? 0 : -EINVAL;
+}
+
+static int set_choice(const struct word *word, const char *value, int *choice)
+{
+	int chosen = choose(word->choices, value);
+
+	if (chosen >= 0)
+		*choice = chosen;
+	return chosen;
+}
+
+/* Sets the field of WORD. Returns a negative errno where VALUE, NULL where there was no "=", is
+ * wrong; it may then say more exactly what was EXPECTED. */
+static int set_field(struct options *options, const struct word *word, const char *value,
+		const char **expected)
+{
+	void *field = (char *)options + word->offset;
+
+	switch (word->kind) {
+	case KIND_ROOT:
+		*(bool *)field = value && strcmp(value, word->value) == 0;
+		return 0;
+	case KIND_CHOICE:
+		return set_choice(word, value, field);
+	case KIND_BOOLEAN:
+		return set_boolean(value, field);
+	case KIND_FLAG:
+		*(bool *)field = true;
+		return value ? -EINVAL : 0;
+	case KIND_TEXT:
+		return set_text(value, field);
+	case KIND_POINT:
+		*(const char **)field = value ? value : "";
+		return 0;
+	case KIND_SIZE:
+		return value ? size_parse(value, true, field) : -EINVAL;
+	case KIND_TMPFS:
+		*(const char **)field = value;
+		return value ? tmpfs_options_check(value, expected) : -EINVAL;
+	}
+	return -EINVAL;
+}
+
+static const struct {
+	const char *name, *help;
+	enum action action;
+} actions[] = {
+	{ "dry-run", "print the plan, change nothing; exit 0 if it would succeed", ACTION_DRY_RUN },
+	{ "status", "what / is now, whether pivot_root works, what the boot did", ACTION_STATUS },
+	{ "status=json", "the same as JSON", ACTION_STATUS_JSON },
+	{ "help", "print this help", ACTION_HELP },
+	{ "version", "print the version", ACTION_VERSION },
+};
+
+static const char *option_name(const struct word *word)
+{
+	const char *name = word->name;
+
+	if (strncmp(name, "rd.", 3) == 0)
+		name += 3;
+	return strncmp(name, "tmpfsroot.", 10) == 0 ? name + 10 : name;
+}
+
+void options_init(struct options *options, enum applet applet)
+{
+	*options = (struct options){ .applet = applet, .shell = true };
+}
+
+int size_parse(const char *text, bool percent, struct size *size)
+{
+	static const char units[] = "kmgtpe";
+	const char *next = text, *unit;
+	uint64_t value = 0;
+
+	if (*next < '0' || *next > '9')
+		return -EINVAL;
+	for (; *next >= '0' && *next <= '9'; next++)
+		if (__builtin_mul_overflow(value, 10U, &value) ||
+				__builtin_add_overflow(value, (uint64_t)(*next - '0'), &value))
+			return -EINVAL;
+	size->percent = *next == '%';
+	if (size->percent && (!percent || value > 100))
+		return -EINVAL;
+	unit = *next && !size->percent ? strchr(units, *next | 0x20) : NULL;
+	if (unit) {
+		unsigned shift = 10 * (unsigned)(unit - units + 1);
+
+		if (value > UINT64_MAX >> shift)
+			return -EINVAL;
+		value <<= shift;
+	}
+	size->value = value;
+	return next[unit || size->percent] == '\0' ? 0 : -EINVAL;
+}
+
+uint64_t size_bytes(struct size size, uint64_t total)
+{
+	return size.percent ? total / 100 * size.value : size.value;
+}
+
+static int set_word(struct options *options, const struct word *word, const char *value,
+		enum origin origin, const char *where)
+{
+	unsigned char *set_by = &options->origin[word - words];
+	const char *expected = word->expected;
+	struct options before = *options;
+	int result = set_field(options, word, value, &expected);
+
+	if (result < 0)
+		log_message(LOG_ERROR, "%s: %s%s%s is wrong: expected %s", where,
+				origin == ORIGIN_PROGRAM ? option_name(word) : word->name,
+				value ? "=" : "", value ? value : "", expected);
+	if (*set_by > origin)
+		*options = before;
+	else
+		*set_by = (unsigned char)origin;
+	return result < 0 ? result : 0;
+}
+
+/* Splits WORD at its "=" and gives it to its row; an unknown word is an error where STRICT. */
+static int parse_word(struct options *options, char *word, enum origin origin, bool strict,
+		const char *where)
+{
+	char *value = strchr(word, '=');
+
+	if (value)
+		*value++ = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		const char *name = origin == ORIGIN_PROGRAM ? option_name(&words[i]) : words[i].name;
+
+		if (strcmp(word, name) == 0)
+			return set_word(options, &words[i], value, origin, where);
+	}
+	if (strict || strncmp(word, "rd.tmpfsroot.", 13) == 0)
+		return log_error(0, "%s: unknown word %s: see tmpfsroot.cmdline(7)", where, word);
+	if (strcmp(word, "rdinit") == 0)
+		options->rdinit = value;
+	if (strcmp(word, "elfcorehdr") == 0)
+		options->crash_kernel = true;
+	return 0;
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
+}
+
+/* The kernel takes quotes away in two places only: around a word, and around a value. */
+static char *unquote(char *word)
+{
+	size_t length = strlen(word);
+	char *value;
+
+	if (word[0] == '"') {
+		if (length > 1 && word[length - 1] == '"')
+			word[length - 1] = '\0';
+		return word + 1;
+	}
+	value = strchr(word, '=');
+	if (value && value[1] == '"') {
+		if (length > (size_t)(value - word) + 2 && word[length - 1] == '"')
+			word[length - 1] = '\0';
+		memmove(value + 1, value + 2, strlen(value + 2) + 1);
+	}
+	return word;
+}
+
+/* The next word, ended by a NUL, or NULL; *TEXT is moved behind it. */
+static char *next_kernel_word(char **text)
+{
+	char *word = *text, *end;
+	bool quoted = false;
+
+	while (is_space(*word))
+		word++;
+	if (*word == '\0')
+		return NULL;
+	for (end = word; *end && (quoted || !is_space(*end)); end++)
+		if (*end == '"')
+			quoted = !quoted;
+	*text = *end ? end + 1 : end;
+	*end = '\0';
+	return unquote(word);
+}
+
+int options_parse_kernel(struct options *options, char *text)
+{
+	int result = 0;
+	char *word;
+
+	while ((word = next_kernel_word(&text)) && strcmp(word, "--") != 0) {
+		int one = parse_word(options, word, ORIGIN_KERNEL, false, "kernel command line");
+
+		result = result < 0 ? result : one;
+	}
+	return result;
+}
+
+int options_parse_conf(struct options *options, char *text)
+{
+	int result = 0;
+
+	while (*text) {
+		char *line = text, *end = text + strcspn(text, "\n");
+		int one = 0;
+
+		text = *end ? end + 1 : end;
+		*end = '\0';
+		while (is_space(*line))
+			line++;
+		while (end > line && is_space(end[-1]))
+			*--end = '\0';
+		if (*line && *line != '#')
+			one = parse_word(options, line, ORIGIN_CONF, true, "tmpfsroot.conf");
+		result = result < 0 ? result : one;
+	}
+	return result;
+}
+
+static bool parse_action(struct options *options, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+		if (strcmp(actions[i].name, name) == 0) {
+			options->action = actions[i].action;
+			return true;
+		}
+	return false;
+}
+
+/* util-linux's switch_root knows -h and -V alone. */
+static int parse_switch_root(struct options *options, const char *argument)
+{
+	if (strcmp(argument, "-h") == 0 || strcmp(argument, "--help") == 0)
+		options->action = ACTION_HELP;
+	else if (strcmp(argument, "-V") == 0 || strcmp(argument, "--version") == 0)
+		options->action = ACTION_VERSION;
+	else
+		return log_error(0, "unknown option %s: see switch_root --help", argument);
+	return 0;
+}
+
+/* klibc's run-init: -d CAPS, -c CONSOLE, -n; a value may stand in the same argument. Returns how
+ * many arguments were taken. */
+static int parse_run_init(struct options *options, char **argv)
+{
+	const char **value = argv[0][1] == 'c'   ? &options->console
+			     : argv[0][1] == 'd' ? &options->drop_capabilities
+						 : NULL;
+
+	if (strcmp(argv[0], "-n") == 0) {
+		options->action = ACTION_DRY_RUN;
+		return 1;
+	}
+	if (!value)
+		return log_error(0, "unknown option %s: expected -d CAPS, -c CONSOLE or -n", argv[0]);
+	*value = argv[0][2] ? argv[0] + 2 : argv[1];
+	if (!*value)
+		return log_error(0, "%s needs a value", argv[0]);
+	return argv[0][2] ? 1 : 2;
+}
+
+int options_parse_program(struct options *options, char **argv)
+{
+	int result = 0, i;
+
+	for (i = 1; argv[i] && argv[i][0] == '-' && argv[i][1]; i++) {
+		int one = 0;
+
+		if (strcmp(argv[i], "--") == 0) {
+			i++;
+			break;
+		}
+		if (options->applet == APPLET_SWITCH_ROOT) {
+			one = parse_switch_root(options, argv[i]);
+		} else if (options->applet == APPLET_RUN_INIT) {
+			one = parse_run_init(options, argv + i);
+			i += one == 2;
+		} else if (strncmp(argv[i], "--", 2) != 0) {
+			one = log_error(0, "unknown option %s: see tmpfsroot --help", argv[i]);
+		} else if (!parse_action(options, argv[i] + 2)) {
+			one = parse_word(options, argv[i] + 2, ORIGIN_PROGRAM, true, "option");
+		}
+		result = one < 0 ? one : result;
+	}
+	return result < 0 ? result : i;
+}
+
+void options_help(const struct options *options, FILE *out)
+{
+	if (options->applet == APPLET_SWITCH_ROOT) {
+		(void)fputs("Usage: switch_root [-h] [-V] NEWROOT INIT [ARG...]\n", out);
+		return;
+	}
+	if (options->applet == APPLET_RUN_INIT) {
+		(void)fputs("Usage: run-init [-d CAPS] [-c CONSOLE] [-n] NEWROOT INIT [ARG...]\n", out);
+		return;
+	}
+	(void)fputs("Usage: tmpfsroot [OPTION...] [NEWROOT] INIT [ARG...]\n"
+		    "Makes an initramfs the content of a real tmpfs, makes that /, and starts INIT.\n\n",
+			out);
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+		(void)fprintf(out, "  --%-22s %s\n", actions[i].name, actions[i].help);
+	(void)fputs("\nOptions; each is a word of the kernel command line, too (in brackets):\n", out);
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		const char *value = words[i].value ? words[i].value : "";
+		const char *sign = *value == '\0' ? "" : *value == '[' ? "[=" : "=";
+
+		(void)fprintf(out, "  --%s%s%s\n        %s (%s)\n", option_name(&words[i]), sign,
+				*value == '[' ? value + 1 : value, words[i].help, words[i].name);
+	}
+	(void)fputs("\nSee tmpfsroot(8) and tmpfsroot.cmdline(7).\n", out);
+}

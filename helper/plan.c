@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plan.h"
+
+#include "links.h"
+#include "log.h"
+#include "sys.h"
+#include "util.h"
+#include "walk.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define KIB 1024ULL
+#define MIB (1024ULL * 1024)
+
+/* Kernel memory of an inode with its name, counted generously. */
+#define ENTRY_COST KIB
+/* What all workers together hold twice, and the least that one can work with. */
+#define WINDOW	  (16 * MIB)
+#define CHUNK_MIN (256 * KIB) /* chunks begin at pages of any size */
+#define CHUNK_MAX (8 * MIB)
+/* Small files are released in batches of this size: see move.c. */
+#define BATCH MIB
+
+/* tmpfs keeps a symlink's target in the inode up to this length, else in a page. */
+#define SHORT_SYMLINK 127
+
+struct scan {
+	pthread_mutex_t lock;
+	struct links links;
+	struct plan *plan;
+	uint64_t page;
+};
+
+static uint64_t round_up(uint64_t value, uint64_t unit)
+{
+	return (value + unit - 1) / unit * unit;
+}
+
+/* What a file will take in a tmpfs: whole pages, holes left out. st_blocks counts the pages on
+ * ramfs and tmpfs. */
+static uint64_t allocated(const struct sys_stat *st, uint64_t page)
+{
+	uint64_t whole = round_up(st->size, page), present = round_up(st->blocks * 512, page);
+
+	if (S_ISLNK(st->mode))
+		return st->size > SHORT_SYMLINK ? page : 0;
+	return !S_ISREG(st->mode) ? 0 : present < whole ? present : whole;
+}
+
+/* Counts one name; the file's bytes only with its first. */
+static int count_file(struct scan *scan, const struct sys_stat *st)
+{
+	uint64_t bytes = allocated(st, scan->page);
+
+	if (st->nlink > 1) {
+		if (links_find(&scan->links, st->ino)) {
+			scan->plan->hard_links++;
+			return 0;
+		}
+		if (links_add(&scan->links, st->ino, NULL, "") < 0)
+			return log_error(ENOMEM, "counting hard links");
+	}
+	scan->plan->bytes += bytes;
+	if (bytes > scan->plan->largest)
+		scan->plan->largest = bytes;
+	return 0;
+}
+
+/* A worker's own sums: what needs no table is added up without a lock. */
+struct scan_sums {
+	uint64_t entries, directories, bytes, largest;
+};
+
+static int scan_enter(struct walk_worker *worker, struct walk_node *directory)
+{
+	struct scan_sums *sums = worker->own;
+
+	sums->directories++;
+	sums->entries += directory->parent != NULL;
+	return 0;
+}
+
+static int scan_entry(struct walk_worker *worker, struct walk_node *directory, const char *name,
+		const struct sys_stat *st, bool mounted, bool put_off)
+{
+	struct scan *scan = worker->walk->request->context;
+	struct scan_sums *sums = worker->own;
+	uint64_t bytes;
+	int result;
+
+	(void)directory, (void)name, (void)put_off;
+	sums->entries++;
+	if (mounted)
+		return 0;
+	if (st->nlink > 1) {
+		(void)pthread_mutex_lock(&scan->lock);
+		result = count_file(scan, st);
+		(void)pthread_mutex_unlock(&scan->lock);
+		return result;
+	}
+	bytes = allocated(st, scan->page);
+	sums->bytes += bytes;
+	if (bytes > sums->largest)
+		sums->largest = bytes;
+	return 0;
+}
+
+static void scan_end(struct walk_worker *worker)
+{
+	struct scan *scan = worker->walk->request->context;
+	const struct scan_sums *sums = worker->own;
+	struct plan *plan = scan->plan;
+
+	(void)pthread_mutex_lock(&scan->lock);
+	plan->entries += sums->entries;
+	plan->directories += sums->directories;
+	plan->bytes += sums->bytes;
+	if (sums->largest > plan->largest)
+		plan->largest = sums->largest;
+	(void)pthread_mutex_unlock(&scan->lock);
+}
+
+static int scan_tree(const struct options *options, struct plan *plan, int tree)
+{
+	static const struct walk_operations operations = {
+		.own_size = sizeof(struct scan_sums),
+		.enter = scan_enter,
+		.entry = scan_entry,
+		.end = scan_end,
+	};
+	struct scan scan = { .lock = PTHREAD_MUTEX_INITIALIZER,
+		.links = LINKS_EMPTY,
+		.plan = plan,
+		.page = (uint64_t)sysconf(_SC_PAGESIZE) };
+	struct walk_request request = { .roots = { tree, -1 },
+		.operations = &operations,
+		.context = &scan,
+		.exclude = options->exclude,
+		.workers = plan->workers };
+	int result = walk_run(&request);
+
+	links_free(&scan.links);
+	return result;
+}
+
+static uint64_t meminfo(const char *text, const char *key)
+{
+	const char *line = strstr(text, key);
+
+	return line ? strtoull(line + strlen(key), NULL, 10) * KIB : 0;
+}
+
+static int read_memory(const struct options *options, int proc, struct plan *plan)
+{
+	auto_free char *text = NULL;
+	int result = read_file(proc, "meminfo", &text, NULL);
+
+	if (result < 0)
+		return log_error(result, "reading /proc/meminfo");
+	plan->memory = meminfo(text, "MemTotal:");
+	plan->memory_available = meminfo(text, "MemAvailable:");
+	if (plan->memory == 0)
+		return log_error(0, "/proc/meminfo does not tell MemTotal");
+	plan->memory_minimum = size_bytes(options->minmem, plan->memory);
+	return 0;
+}
+
+/* How many workers, and how much each may hold twice, so that even little memory will do. The
+ * directories, and the names of files with several, stay until the move is complete. */
+static void plan_memory(struct plan *plan)
+{
+	uint64_t kept = (plan->directories + plan->hard_links) * ENTRY_COST;
+	uint64_t free = plan->memory_available > kept ? plan->memory_available - kept : 0;
+
+	plan->chunk = WINDOW / plan->workers;
+	while (plan->chunk > CHUNK_MIN && plan->workers * (plan->chunk + BATCH) > free / 2)
+		plan->chunk /= 2;
+	if (plan->chunk > CHUNK_MAX)
+		plan->chunk = CHUNK_MAX;
+	plan->chunk -= plan->chunk % CHUNK_MIN;
+	if (plan->chunk < CHUNK_MIN)
+		plan->chunk = CHUNK_MIN;
+	plan->memory_needed = kept + plan->workers * (plan->chunk + BATCH);
+}
+
+bool plan_carries(const struct plan *plan, const struct mount *mount)
+{
+	if (mount->parent != plan->root_mount->id || mount == plan->root_mount ||
+			mount->id == plan->new_root_mount)
+		return false;
+	if (plan->source == SOURCE_INITRAMFS)
+		return true;
+	for (size_t i = 0; i < api_mounts_count; i++)
+		if (strcmp(mount->point, api_mounts[i].point) == 0)
+			return true;
+	return false;
+}
+
+bool plan_has_mount(const struct plan *plan, const char *point)
+{
+	for (size_t i = 0; i < plan->mounts.count; i++)
+		if (strcmp(plan->mounts.list[i].point, point) == 0)
+			return true;
+	return false;
+}
+
+/* Names and inodes that the target must hold: tmpfs counts each name of a file, its own top, and
+ * the mount points that will be made in it. */
+static uint64_t count_inodes(const struct plan *plan)
+{
+	uint64_t inodes = plan->entries + 1;
+
+	for (size_t i = 0; i < api_mounts_count; i++) {
+		struct stat st;
+
+		if (strchr(api_mounts[i].point + 1, '/') == NULL &&
+				fstatat(plan->root, api_mounts[i].point + 1, &st, 0) != 0)
+			inodes++;
+	}
+	return inodes;
+}
+
+static int plan_target(const struct options *options, struct plan *plan)
+{
+	plan->need = (struct tmpfs_space){ plan->bytes, count_inodes(plan) };
+	if (options->action == ACTION_DRY_RUN && geteuid() != 0)
+		return 0; /* mounts are root's to make: the limits stay unknown */
+	plan->target = tmpfs_make(options->tmpfs_options, &plan->need, plan->memory, &plan->limit);
+	return plan->target < 0 ? plan->target : 0;
+}
+
+static int find_source(const struct request *request, int proc, struct plan *plan)
+{
+	struct sys_stat st;
+	struct statfs fs;
+	int result = mounts_read(proc, &plan->mounts);
+
+	if (result < 0)
+		return result;
+	plan->root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (plan->root < 0 || fstatfs(plan->root, &fs) != 0)
+		return log_error(errno, "opening /");
+	result = sys_stat(plan->root, "", &st);
+	if (result < 0)
+		return log_error(result, "stat /");
+	plan->root_mount = mounts_find(&plan->mounts, st.mnt_id);
+	if (!plan->root_mount)
+		return log_error(0, "/ is not the root of a mount: /proc/self/mountinfo has no mount %llu",
+				(unsigned long long)st.mnt_id);
+	if (request->new_root) {
+		plan->source = SOURCE_NEW_ROOT;
+		return 0;
+	}
+	if (strcmp(plan->root_mount->type, "tmpfs") == 0 &&
+			strcmp(plan->root_mount->source, TMPFS_SOURCE) == 0) {
+		plan->source = SOURCE_FINISHED;
+		return 0;
+	}
+	plan->source = SOURCE_INITRAMFS;
+	if (fs.f_type != RAMFS_FS_MAGIC && fs.f_type != TMPFS_FS_MAGIC)
+		return log_error(0, "/ is %s (%s), expected an initramfs (ramfs or tmpfs): boot with "
+				    "rdinit=, or name a NEWROOT", plan->root_mount->type,
+				plan->root_mount->source);
+	return 0;
+}
+
+static int open_new_root(const struct request *request, struct plan *plan)
+{
+	struct sys_stat st, root;
+	int result;
+
+	plan->new_root = open(request->new_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (plan->new_root < 0)
+		return log_error(errno, "opening NEWROOT %s", request->new_root);
+	result = sys_stat(plan->new_root, "", &st);
+	if (result == 0)
+		result = sys_stat(plan->root, "", &root);
+	if (result < 0)
+		return log_error(result, "stat NEWROOT %s", request->new_root);
+	if (!(st.attributes & SYS_STAT_ATTR_MOUNT_ROOT) || st.mnt_id == root.mnt_id)
+		return log_error(0, "NEWROOT %s is not a mount point: mount the new root there",
+				request->new_root);
+	plan->new_root_mount = st.mnt_id;
+	return 0;
+}
+
+/* The helper as its own init would start itself for ever. */
+static int check_not_self(int proc, int init, const char *path)
+{
+	struct stat self, st;
+
+	if (fstatat(proc, "self/exe", &self, 0) != 0 || fstat(init, &st) != 0)
+		return 0;
+	if (self.st_dev == st.st_dev && self.st_ino == st.st_ino)
+		return log_error(ELOOP, "%s is tmpfsroot itself: name another init", path);
+	return 0;
+}
+
+/* Would init, by the path it really has, be left behind? */
+static int check_not_excluded(const struct options *options, int proc, int init, const char *path)
+{
+	char link[32], real[PATH_MAX];
+	ssize_t length;
+
+	if (!options->exclude)
+		return 0;
+	(void)snprintf(link, sizeof(link), "self/fd/%d", init);
+	length = readlinkat(proc, link, real, sizeof(real) - 1);
+	if (length < 0)
+		return log_error(errno, "readlink /proc/%s", link);
+	real[length] = '\0';
+	for (char *slash = strrchr(real, '/'); slash; slash = strrchr(real, '/')) {
+		if (walk_excluded(options->exclude, real, slash + 1))
+			return log_error(0, "%s (%s) is left out by rd.tmpfsroot.exclude=%s: change that",
+					path, real, options->exclude);
+		*slash = '\0';
+	}
+	return 0;
+}
+
+static int check_init(const struct options *options, const struct request *request, int proc,
+		struct plan *plan)
+{
+	bool moved = plan->source != SOURCE_NEW_ROOT;
+	int tree = moved ? plan->root : plan->new_root;
+	auto_close int init = -1;
+	int result;
+
+	plan->init = request->init[0];
+	init = program_check(tree, plan->init, moved ? "the initramfs" : request->new_root,
+			plan->interpreter);
+	if (init < 0)
+		return init;
+	result = check_not_self(proc, init, plan->init);
+	if (result == 0 && moved)
+		result = check_not_excluded(options, proc, init, plan->init);
+	return result;
+}
+
+/* What a later version may do is refused by name here, not passed over. */
+static int check_words(const struct options *options, const struct plan *plan)
+{
+	if (options->method == METHOD_BIND)
+		return log_error(0, "rd.tmpfsroot.method=bind is not known to this version: leave it out");
+	if (plan->source == SOURCE_NEW_ROOT && options->real_root == REAL_ROOT_YES)
+		return log_error(0, "rd.tmpfsroot=yes: this version does not move a mounted root: "
+				    "leave it out");
+	if (plan->source == SOURCE_NEW_ROOT && options->root_tmpfsroot)
+		return log_error(0, "root=tmpfsroot: this version moves the whole initramfs alone, by "
+				    "rdinit=");
+	return 0;
+}
+
+int plan_make(const struct options *options, const struct request *request, int proc,
+		struct plan *plan)
+{
+	double start = seconds_now();
+	int result = find_source(request, proc, plan);
+
+	plan->workers = walk_workers();
+	if (result == 0)
+		result = check_words(options, plan);
+	if (result == 0 && request->new_root)
+		result = open_new_root(request, plan);
+	if (result == 0)
+		result = check_init(options, request, proc, plan);
+	if (result == 0 && plan->source == SOURCE_INITRAMFS) {
+		result = scan_tree(options, plan, plan->root);
+		if (result == 0)
+			result = read_memory(options, proc, plan);
+		if (result == 0)
+			result = plan_target(options, plan);
+		if (result == 0)
+			plan_memory(plan);
+	}
+	plan->seconds = seconds_now() - start;
+	return result;
+}
+
+int plan_check(const struct plan *plan)
+{
+	char need[SIZE_TEXT], have[SIZE_TEXT], keep[SIZE_TEXT];
+
+	if (plan->source != SOURCE_INITRAMFS)
+		return 0;
+	if (plan->limit.bytes && plan->need.bytes > plan->limit.bytes)
+		return log_error(ENOSPC, "the tree needs %s (%llu bytes), the tmpfs holds %s (%llu): raise "
+					 "size= in rd.tmpfsroot.opts=", size_text(plan->need.bytes, need),
+				(unsigned long long)plan->need.bytes, size_text(plan->limit.bytes, have),
+				(unsigned long long)plan->limit.bytes);
+	if (plan->limit.inodes && plan->need.inodes > plan->limit.inodes)
+		return log_error(ENOSPC, "the tree needs %llu inodes, the tmpfs holds %llu: raise nr_inodes= "
+					 "in rd.tmpfsroot.opts=", (unsigned long long)plan->need.inodes,
+				(unsigned long long)plan->limit.inodes);
+	if (plan->memory_available < plan->memory_needed ||
+			plan->memory_available - plan->memory_needed < plan->memory_minimum)
+		return log_error(ENOMEM, "%s of memory are available, the move needs %s and %s must stay "
+					 "available: lower rd.tmpfsroot.minmem=, or give more memory",
+				size_text(plan->memory_available, have), size_text(plan->memory_needed, need),
+				size_text(plan->memory_minimum, keep));
+	return 0;
+}
+
+const char *plan_source_name(const struct plan *plan)
+{
+	static const char *const names[] = { "finished", "initramfs", "newroot" };
+
+	return names[plan->source];
+}
+
+static void print_mounts(const struct plan *plan, FILE *out)
+{
+	(void)fputs("mounts to carry:", out);
+	for (size_t i = 0; i < plan->mounts.count; i++)
+		if (plan_carries(plan, &plan->mounts.list[i]))
+			(void)fprintf(out, " %s", plan->mounts.list[i].point);
+	(void)fputs("\nmounts to make:", out);
+	for (size_t i = 0; i < api_mounts_count && plan->source == SOURCE_INITRAMFS; i++)
+		if (!plan_has_mount(plan, api_mounts[i].point))
+			(void)fprintf(out, " %s", api_mounts[i].point);
+	(void)fputs("\n", out);
+}
+
+static void print_move(const struct plan *plan, FILE *out)
+{
+	char a[SIZE_TEXT], b[SIZE_TEXT], c[SIZE_TEXT];
+
+	(void)fprintf(out, "entries: %llu, of them %llu directories, %llu further hard links\n",
+			(unsigned long long)plan->entries, (unsigned long long)plan->directories - 1,
+			(unsigned long long)plan->hard_links);
+	(void)fprintf(out, "bytes to allocate: %llu (%s), the largest file %s\n",
+			(unsigned long long)plan->bytes, size_text(plan->bytes, a),
+			size_text(plan->largest, b));
+	if (plan->target < 0)
+		(void)fputs("limits of the target: unknown, only root may ask for them\n", out);
+	else
+		(void)fprintf(out, "limits of the target: %llu bytes (%s), %llu inodes; needed: %llu inodes\n",
+				(unsigned long long)plan->limit.bytes, size_text(plan->limit.bytes, a),
+				(unsigned long long)plan->limit.inodes,
+				(unsigned long long)plan->need.inodes);
+	(void)fprintf(out, "memory: %s available, %s needed for the move, %s must stay available\n",
+			size_text(plan->memory_available, a), size_text(plan->memory_needed, b),
+			size_text(plan->memory_minimum, c));
+	(void)fprintf(out, "workers: %u, each with a window of %s\n", plan->workers,
+			size_text(plan->chunk, a));
+}
+
+void plan_print(const struct plan *plan, FILE *out)
+{
+	static const char *const what[] = {
+		"/ is a tmpfs made before: only init is started",
+		"the whole initramfs, moved to a new tmpfs",
+		"a mounted root, switched to as it is",
+	};
+
+	(void)fprintf(out, "source: %s (/ is %s)\n", what[plan->source], plan->root_mount->type);
+	if (plan->source == SOURCE_INITRAMFS)
+		print_move(plan, out);
+	if (plan->source != SOURCE_FINISHED)
+		print_mounts(plan, out);
+	(void)fprintf(out, "init: %s, interpreter: %s\n", plan->init,
+			plan->interpreter[0] ? plan->interpreter : "none");
+}
+
+void plan_free(struct plan *plan)
+{
+	close_fd(&plan->root);
+	close_fd(&plan->new_root);
+	close_fd(&plan->target);
+	mounts_free(&plan->mounts);
+}

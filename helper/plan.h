@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All that is found out before anything changes: what would be moved and into what, what it costs,
+ * whether it fits, whether init could run. Every refusal of bad input is here.
+ */
+#ifndef TMPFSROOT_PLAN_H
+#define TMPFSROOT_PLAN_H
+
+#include "mounts.h"
+#include "options.h"
+#include "program.h"
+#include "tmpfs.h"
+
+#include <limits.h>
+
+enum source {
+	SOURCE_FINISHED, /* "/" is a tmpfs made here before: init is all that is left to do */
+	SOURCE_INITRAMFS, /* "/", moved to a new tmpfs */
+	SOURCE_NEW_ROOT, /* a root mounted at NEWROOT, switched to as it is */
+};
+
+/* What was asked to be started: NEWROOT or NULL, and INIT with its arguments, ended by NULL. */
+struct request {
+	const char *new_root;
+	char **init;
+};
+
+struct plan {
+	enum source source;
+	int root, new_root; /* descriptors of "/" and NEWROOT, or -1 */
+	int target; /* the new tmpfs, attached nowhere, or -1 */
+	uint64_t new_root_mount; /* its mount id */
+	struct mounts mounts;
+	const struct mount *root_mount; /* the mount of "/" */
+
+	uint64_t entries, directories, hard_links; /* hard_links: names beyond a file's first */
+	uint64_t bytes, largest; /* as they will be allocated */
+	struct tmpfs_space need, limit;
+	uint64_t memory, memory_available, memory_needed, memory_minimum; /* bytes */
+	unsigned workers;
+	uint64_t chunk; /* bytes of a file that a worker holds twice */
+
+	const char *init;
+	char interpreter[PROGRAM_PATH];
+	double seconds;
+};
+
+#define PLAN_EMPTY { .root = -1, .new_root = -1, .target = -1 }
+
+/* Fills *PLAN (PLAN_EMPTY before; freed by the caller in any case). PROC is a descriptor of /proc.
+ * Returns 0 or a negative errno: a refusal, logged. */
+int plan_make(const struct options *options, const struct request *request, int proc,
+		struct plan *plan);
+
+/* Does the tree fit into the target and into memory: 0 or a negative errno, logged. */
+int plan_check(const struct plan *plan);
+
+/* Is the mount one that the switch takes along: mounted directly on the old root, not NEWROOT. */
+bool plan_carries(const struct plan *plan, const struct mount *mount);
+
+/* Is something mounted on that API file system's point already, now or once it is carried? */
+bool plan_has_mount(const struct plan *plan, const char *point);
+
+void plan_print(const struct plan *plan, FILE *out);
+void plan_free(struct plan *plan);
+
+const char *plan_source_name(const struct plan *plan);
+
+#endif

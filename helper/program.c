@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "program.h"
+
+#include "log.h"
+#include "sys.h"
+#include "util.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define INTERPRETERS_MAX 5 /* the kernel follows no more */
+
+int script_interpreter(const char *head, size_t length, char path[static PROGRAM_PATH])
+{
+	size_t start = 2, end;
+
+	if (length < 2 || memcmp(head, "#!", 2) != 0)
+		return -ENOEXEC;
+	while (start < length && (head[start] == ' ' || head[start] == '\t'))
+		start++;
+	for (end = start; end < length && !strchr(" \t\n", head[end]);) /* a NUL ends it, too */
+		end++;
+	if (end == start || end == length || end - start >= PROGRAM_PATH)
+		return -ENOEXEC;
+	memcpy(path, head + start, end - start);
+	path[end - start] = '\0';
+	return 0;
+}
+
+int elf_parse(const unsigned char *head, size_t length, struct elf_headers *headers)
+{
+	static const unsigned char order = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB
+										     : ELFDATA2MSB;
+	Elf64_Ehdr wide;
+	Elf32_Ehdr narrow;
+
+	if (length < sizeof(narrow) || memcmp(head, ELFMAG, SELFMAG) != 0 || head[EI_DATA] != order)
+		return -ENOEXEC;
+	headers->wide = head[EI_CLASS] == ELFCLASS64;
+	if (headers->wide) {
+		if (length < sizeof(wide))
+			return -ENOEXEC;
+		memcpy(&wide, head, sizeof(wide));
+		headers->offset = wide.e_phoff;
+		headers->size = wide.e_phentsize;
+		headers->count = wide.e_phnum;
+		return headers->size == sizeof(Elf64_Phdr) ? 0 : -ENOEXEC;
+	}
+	memcpy(&narrow, head, sizeof(narrow));
+	headers->offset = narrow.e_phoff;
+	headers->size = narrow.e_phentsize;
+	headers->count = narrow.e_phnum;
+	return headers->size == sizeof(Elf32_Phdr) ? 0 : -ENOEXEC;
+}
+
+int elf_interpreter(const unsigned char *table, size_t length, const struct elf_headers *headers,
+		uint64_t *offset, uint64_t *size)
+{
+	*offset = *size = 0;
+	if (length / headers->size < headers->count)
+		return -ENOEXEC;
+	for (size_t i = 0; i < headers->count; i++, table += headers->size) {
+		Elf64_Phdr wide;
+		Elf32_Phdr narrow;
+
+		if (headers->wide) {
+			memcpy(&wide, table, sizeof(wide));
+		} else {
+			memcpy(&narrow, table, sizeof(narrow));
+			wide.p_type = narrow.p_type;
+			wide.p_offset = narrow.p_offset;
+			wide.p_filesz = narrow.p_filesz;
+		}
+		if (wide.p_type != PT_INTERP)
+			continue;
+		*offset = wide.p_offset;
+		*size = wide.p_filesz;
+		return 0;
+	}
+	return 0;
+}
+
+/* Reads exactly LENGTH bytes at OFFSET, or fails with -ENOEXEC: the file is cut short. */
+static int read_at(int fd, void *buffer, size_t length, uint64_t offset)
+{
+	ssize_t got = pread(fd, buffer, length, (off_t)offset);
+
+	return got < 0 ? -errno : (size_t)got == length ? 0 : -ENOEXEC;
+}
+
+static int read_elf_interpreter(int fd, const unsigned char *head, size_t length,
+		char path[static PROGRAM_PATH])
+{
+	auto_free unsigned char *table = NULL;
+	struct elf_headers headers;
+	uint64_t offset, size;
+	int result = elf_parse(head, length, &headers);
+
+	if (result < 0)
+		return result;
+	table = malloc(headers.count * headers.size + 1);
+	if (!table)
+		return -ENOMEM;
+	result = read_at(fd, table, headers.count * headers.size, headers.offset);
+	if (result == 0)
+		result = elf_interpreter(table, headers.count * headers.size, &headers, &offset, &size);
+	if (result < 0 || size == 0)
+		return result;
+	if (size >= PROGRAM_PATH)
+		return -ENOEXEC;
+	result = read_at(fd, path, (size_t)size, offset);
+	path[size] = '\0';
+	return result;
+}
+
+/* The interpreter of an open program, "" for none. */
+static int read_interpreter(int fd, char path[static PROGRAM_PATH])
+{
+	unsigned char head[PROGRAM_PATH];
+	ssize_t length = pread(fd, head, sizeof(head), 0);
+
+	path[0] = '\0';
+	if (length < 0)
+		return -errno;
+	if (script_interpreter((const char *)head, (size_t)length, path) == 0)
+		return 0;
+	return read_elf_interpreter(fd, head, (size_t)length, path);
+}
+
+static int check_file(int root, const char *path, const char *where, const char *needed_by,
+		char interpreter[static PROGRAM_PATH])
+{
+	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+	auto_close int fd = sys_open_in_root(root, path, flags | O_NOATIME);
+	struct sys_stat st;
+	int result;
+
+	if (fd == -EPERM) /* O_NOATIME is for the owner and for root */
+		fd = sys_open_in_root(root, path, flags);
+	result = fd < 0 ? fd : sys_stat(fd, "", &st);
+	if (result < 0)
+		return log_error(result, "%s%s in %s: name an init that is there", path, needed_by, where);
+	if (!S_ISREG(st.mode))
+		return log_error(0, "%s%s in %s is not a regular file: name an init that is one", path,
+				needed_by, where);
+	if (!(st.mode & 0111))
+		return log_error(EACCES, "%s%s in %s is not executable (mode %04o): chmod +x it", path,
+				needed_by, where, st.mode & 07777U);
+	result = read_interpreter(fd, interpreter);
+	if (result < 0)
+		return log_error(result, "%s%s in %s is neither a #! script nor a program for this machine",
+				path, needed_by, where);
+	return take_fd(&fd);
+}
+
+int program_check(int root, const char *path, const char *where,
+		char interpreter[static PROGRAM_PATH])
+{
+	char name[PROGRAM_PATH], next[PROGRAM_PATH];
+	auto_close int program = check_file(root, path, where, "", next);
+
+	interpreter[0] = '\0';
+	if (program < 0)
+		return program;
+	for (int depth = 0; next[0]; depth++) {
+		auto_close int fd = -1;
+
+		if (depth == INTERPRETERS_MAX)
+			return log_error(ELOOP, "%s in %s: its interpreters name each other", path, where);
+		memcpy(name, next, sizeof(name));
+		fd = check_file(root, name, where, " (the interpreter of init)", next);
+		if (fd < 0)
+			return fd;
+		memcpy(interpreter, name, sizeof(name));
+	}
+	return take_fd(&program);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "report.h"
+
+#include "log.h"
+#include "sys.h"
+#include "util.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+
+static void put_json_string(FILE *out, const char *text)
+{
+	(void)fputc('"', out);
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\')
+			(void)fprintf(out, "\\%c", c);
+		else if (c < 0x20 || c > 0x7e) /* bytes that need not be UTF-8, as Latin-1 */
+			(void)fprintf(out, "\\u%04x", c);
+		else
+			(void)fputc(c, out);
+	}
+	(void)fputc('"', out);
+}
+
+static void put_summary(FILE *out, const struct report *report)
+{
+	const struct move_result *move = report->move;
+	char size[SIZE_TEXT];
+
+	(void)fprintf(out, "/ is a tmpfs: %llu entries, %s, moved in %.2f s, %.2f s in all",
+			(unsigned long long)move->entries, size_text(move->bytes, size), move->seconds,
+			report->total_seconds);
+}
+
+static void put_report(FILE *out, const struct report *report, const char *summary)
+{
+	const struct move_result *move = report->move;
+	const struct plan *plan = report->plan;
+	const char *warnings[LOG_KEPT];
+	unsigned count = log_warnings(warnings);
+
+	(void)fprintf(out, "{\n  \"version\": \"%s\",\n  \"summary\": ", TMPFSROOT_VERSION);
+	put_json_string(out, summary);
+	(void)fprintf(out, ",\n  \"source\": \"%s\",\n  \"source_type\": ", plan_source_name(plan));
+	put_json_string(out, plan->root_mount->type);
+	(void)fprintf(out, ",\n  \"method\": \"copy\",\n  \"entries\": %llu,\n  \"directories\": %llu,\n"
+			   "  \"hard_links\": %llu,\n  \"bytes\": %llu,\n  \"peak_bytes\": %llu,\n",
+			(unsigned long long)plan->entries, (unsigned long long)plan->directories - 1,
+			(unsigned long long)plan->hard_links, (unsigned long long)move->bytes,
+			(unsigned long long)move->peak);
+	(void)fprintf(out, "  \"attributes_lost\": %u,\n  \"workers\": %u,\n  \"limits\": { \"bytes\": %llu, "
+			   "\"inodes\": %llu },\n", move->attributes_lost, plan->workers,
+			(unsigned long long)plan->limit.bytes, (unsigned long long)plan->limit.inodes);
+	(void)fprintf(out, "  \"memory_available_before\": %llu,\n",
+			(unsigned long long)plan->memory_available);
+	(void)fprintf(out, "  \"seconds\": { \"plan\": %.6f, \"move\": %.6f, \"switch\": %.6f, "
+			   "\"total\": %.6f },\n  \"warnings\": [", plan->seconds, move->seconds,
+			report->switch_seconds, report->total_seconds);
+	for (unsigned i = 0; i < count && i < LOG_KEPT; i++) {
+		(void)fputs(i ? ", " : " ", out);
+		put_json_string(out, warnings[i]);
+	}
+	(void)fputs(count ? " ]\n}\n" : "]\n}\n", out);
+}
+
+/* The report goes to /run by way of one stream in memory, so that it is there whole or not. */
+void report_write(const struct report *report)
+{
+	auto_free char *summary = NULL, *text = NULL;
+	auto_close int fd = -1;
+	size_t size, length;
+	FILE *line = open_memstream(&summary, &size), *whole = open_memstream(&text, &length);
+
+	if (line) {
+		put_summary(line, report);
+		(void)fclose(line);
+	}
+	if (whole) {
+		put_report(whole, report, summary ? summary : "");
+		(void)fclose(whole);
+	}
+	if (!text || !summary) {
+		(void)log_warning(ENOMEM, "no memory to write /" REPORT_FILE);
+		return;
+	}
+	if (mkdir("/" REPORT_DIRECTORY, 0755) != 0 && errno != EEXIST) {
+		(void)log_warning(errno, "mkdir /" REPORT_DIRECTORY);
+		return;
+	}
+	fd = open("/" REPORT_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0 || write_all(fd, text, length) < 0)
+		(void)log_warning(errno, "writing /" REPORT_FILE);
+	log_kernel("%s", summary);
+}
+
+enum answer { ANSWER_NO, ANSWER_YES, ANSWER_UNKNOWN };
+
+/* In a mount namespace of its own: pivot_root into a tmpfs on the first of the API file systems'
+ * mount points that is there. */
+__attribute__((noreturn)) static void try_pivot_root(void)
+{
+	int flags = geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER;
+
+	if (unshare(flags) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+		_exit(ANSWER_UNKNOWN);
+	for (size_t i = 0; i < api_mounts_count; i++) {
+		if (mount("tmpfs", api_mounts[i].point, "tmpfs", 0, NULL) != 0)
+			continue;
+		if (chdir(api_mounts[i].point) != 0)
+			_exit(ANSWER_UNKNOWN);
+		if (sys_pivot_root(".", ".") == 0)
+			_exit(ANSWER_YES);
+		_exit(errno == EINVAL ? ANSWER_NO : ANSWER_UNKNOWN);
+	}
+	_exit(ANSWER_UNKNOWN);
+}
+
+static enum answer pivot_root_works(void)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0)
+		try_pivot_root();
+	if (child < 0)
+		return ANSWER_UNKNOWN;
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return ANSWER_UNKNOWN;
+	return WIFEXITED(status) ? (enum answer)WEXITSTATUS(status) : ANSWER_UNKNOWN;
+}
+
+/* All that --status tells. */
+struct status {
+	struct mounts mounts;
+	const struct mount *root; /* or NULL: "/" is not the root of a mount */
+	struct stat st;
+	struct statfs fs;
+	bool ours, parent;
+	enum answer pivot_root;
+	char *report; /* or NULL */
+};
+
+static int find_status(int proc, struct status *status)
+{
+	int result = mounts_read(proc, &status->mounts);
+	struct sys_stat st;
+
+	if (result == 0)
+		result = sys_stat(AT_FDCWD, "/", &st);
+	if (result == 0 && (stat("/", &status->st) != 0 || statfs("/", &status->fs) != 0))
+		result = -errno;
+	if (result < 0)
+		return log_error(result, "looking at /");
+	status->root = mounts_find(&status->mounts, st.mnt_id);
+	status->ours = status->root && strcmp(status->root->type, "tmpfs") == 0 &&
+		       strcmp(status->root->source, TMPFS_SOURCE) == 0;
+	status->parent = status->root && status->root->parent != status->root->id;
+	status->pivot_root = pivot_root_works();
+	if (read_file(AT_FDCWD, "/" REPORT_FILE, &status->report, NULL) < 0)
+		status->report = NULL;
+	return 0;
+}
+
+static void print_json(const struct status *status, FILE *out)
+{
+	static const char *const answers[] = { "false", "true", "null" };
+
+	(void)fprintf(out, "{\n\"version\": \"%s\",\n\"root\": { \"type\": ", TMPFSROOT_VERSION);
+	put_json_string(out, status->root ? status->root->type : "");
+	(void)fputs(", \"source\": ", out);
+	put_json_string(out, status->root ? status->root->source : "");
+	(void)fprintf(out, ", \"mode\": \"%04o\", \"has_parent\": %s, \"tmpfsroot\": %s,\n"
+			   "  \"bytes\": %llu, \"bytes_free\": %llu, \"inodes\": %llu, \"inodes_free\": "
+			   "%llu },\n", status->st.st_mode & 07777U, answers[status->parent],
+			answers[status->ours],
+			(unsigned long long)status->fs.f_blocks * (unsigned long long)status->fs.f_bsize,
+			(unsigned long long)status->fs.f_bfree * (unsigned long long)status->fs.f_bsize,
+			(unsigned long long)status->fs.f_files, (unsigned long long)status->fs.f_ffree);
+	(void)fprintf(out, "\"pivot_root\": %s,\n\"boot\": %s}\n", answers[status->pivot_root],
+			status->report ? status->report : "null\n");
+}
+
+/* The summary is the one string of the report that people read. */
+static void print_summary(const char *report, FILE *out)
+{
+	const char *summary = strstr(report, "\"summary\": \"");
+
+	if (summary) {
+		summary += strlen("\"summary\": \"");
+		(void)fprintf(out, "boot: %.*s (/" REPORT_FILE ")\n", (int)strcspn(summary, "\""), summary);
+	}
+}
+
+static void print_text(const struct status *status, FILE *out)
+{
+	static const char *const answers[] = { "does not work here", "works", "could not be tried" };
+	unsigned long long block = (unsigned long long)status->fs.f_bsize;
+	char all[SIZE_TEXT], left[SIZE_TEXT];
+
+	(void)fprintf(out, "root: %s (%s), mode %04o, %s%s\n", status->root ? status->root->type : "unknown",
+			status->root ? status->root->source : "not a mount", status->st.st_mode & 07777U,
+			status->parent ? "a mount with a parent" : "a mount without a parent",
+			status->ours ? ", made by tmpfsroot" : "");
+	(void)fprintf(out, "space: %s, %s free\n", size_text(status->fs.f_blocks * block, all),
+			size_text(status->fs.f_bfree * block, left));
+	(void)fprintf(out, "pivot_root: %s\n", answers[status->pivot_root]);
+	if (status->report)
+		print_summary(status->report, out);
+	else
+		(void)fputs("boot: not by tmpfsroot, there is no /" REPORT_FILE "\n", out);
+}
+
+int report_status(int proc, bool json, FILE *out)
+{
+	struct status status = { .pivot_root = ANSWER_UNKNOWN };
+	int result = find_status(proc, &status);
+
+	if (result == 0) {
+		if (json)
+			print_json(&status, out);
+		else
+			print_text(&status, out);
+	}
+	free(status.report);
+	mounts_free(&status.mounts);
+	return result;
+}

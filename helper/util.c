@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+void close_fd(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+	errno = saved;
+}
+
+double seconds_now(void)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
+		return 0;
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+int read_file(int dir, const char *path, char **text, size_t *length)
+{
+	auto_close int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	auto_free char *buffer = NULL;
+	size_t used = 0, room = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		ssize_t got;
+
+		if (room - used < 2) {
+			char *larger = realloc(buffer, room = room ? room * 2 : 4096);
+
+			if (!larger)
+				return -ENOMEM;
+			buffer = larger;
+		}
+		got = read(fd, buffer + used, room - used - 1);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			break;
+		used += (size_t)got;
+	}
+	buffer[used] = '\0';
+	if (length)
+		*length = used;
+	*text = buffer;
+	buffer = NULL;
+	return 0;
+}
+
+int write_all(int fd, const void *buffer, size_t length)
+{
+	const char *next = buffer;
+
+	while (length > 0) {
+		ssize_t put = write(fd, next, length);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -errno;
+		next += put;
+		length -= (size_t)put;
+	}
+	return 0;
+}
+
+const char *size_text(unsigned long long bytes, char text[static SIZE_TEXT])
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	while (value >= 1024 && unit + 1 < ARRAY_SIZE(units)) {
+		value /= 1024;
+		unit++;
+	}
+	(void)snprintf(text, SIZE_TEXT, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+	return text;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Cleanup attributes and small conveniences, used by every file here. */
+#ifndef TMPFSROOT_UTIL_H
+#define TMPFSROOT_UTIL_H
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Closes *fd where it is open; errno is kept. */
+void close_fd(int *fd);
+
+static inline void free_pointer(void *pointer)
+{
+	free(*(void **)pointer);
+}
+
+/* The variable's descriptor is closed, or its memory freed, when it goes out of scope. */
+#define auto_close __attribute__((cleanup(close_fd)))
+#define auto_free  __attribute__((cleanup(free_pointer)))
+
+/* Gives a descriptor (a pointer) away: the variable no longer owns it. */
+static inline int take_fd(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
+/* Seconds on the monotonic clock. */
+double seconds_now(void);
+
+/*
+ * Reads the whole file PATH below the directory DIR into memory that the caller frees; a NUL byte
+ * follows the content, *LENGTH (may be NULL) does not count it. Returns 0 or a negative errno.
+ */
+int read_file(int dir, const char *path, char **text, size_t *length);
+
+/* Writes all of the buffer, going on after short writes and EINTR. Returns 0 or a negative errno. */
+int write_all(int fd, const void *buffer, size_t length);
+
+/* The size as people write it ("1.5 GiB"), in a caller's buffer, which it returns. */
+#define SIZE_TEXT 16
+const char *size_text(unsigned long long bytes, char text[static SIZE_TEXT]);
+
+#endif
