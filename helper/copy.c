@@ -5,6 +5,7 @@
 #include "util.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/xattr.h>
@@ -197,39 +198,95 @@ static int set(struct attributes_of file, const char *key, const char *value, si
 			 : fsetxattr(file.fd, key, value, length, 0);
 }
 
-static int copy_attribute(struct attributes_of from, struct attributes_of to, const char *key,
-		char *value, size_t room, unsigned *lost)
+/* Makes room for MORE bytes behind what is used. */
+static int reserve(struct attributes *attributes, size_t more)
 {
-	int result = enter(from);
-	ssize_t length = result < 0 ? 0 : get(from, key, value, room);
+	size_t room = attributes->used + more;
+	char *data;
 
-	if (result == 0 && length < 0)
-		return errno == ENODATA ? 0 : -errno;
-	if (result == 0)
-		result = enter(to);
-	if (result == 0 && set(to, key, value, (size_t)length) != 0)
-		result = -errno;
-	if (result == -EOPNOTSUPP) {
-		log_message(LOG_DEBUG, "the target cannot hold the attribute %s%s%s", key,
-				to.name ? " of " : "", to.name ? to.name : "");
-		++*lost;
+	if (room <= attributes->room)
 		return 0;
+	data = realloc(attributes->data, room * 2);
+	if (!data)
+		return -ENOMEM;
+	attributes->data = data;
+	attributes->room = room * 2;
+	return 0;
+}
+
+/* The kernel's own limits: XATTR_LIST_MAX and XATTR_SIZE_MAX. */
+#define XATTR_MAX 65536UL
+
+/* Appends the key with its NUL, the length, and the value. */
+static int load_one(struct attributes *attributes, struct attributes_of file, const char *key)
+{
+	size_t key_length = strlen(key) + 1, head = key_length + sizeof(size_t);
+	int result = reserve(attributes, head + XATTR_MAX);
+	ssize_t length;
+	size_t stored;
+	char *at;
+
+	if (result < 0)
+		return result;
+	at = attributes->data + attributes->used;
+	length = get(file, key, at + head, XATTR_MAX);
+	if (length < 0)
+		return errno == ENODATA ? 0 : -errno;
+	stored = (size_t)length;
+	memcpy(at, key, key_length);
+	memcpy(at + key_length, &stored, sizeof(stored));
+	attributes->used += head + stored;
+	return 0;
+}
+
+int attributes_load(struct attributes *attributes, struct attributes_of file)
+{
+	auto_free char *keys = NULL;
+	int result = enter(file);
+	ssize_t length;
+
+	attributes->used = 0;
+	if (result < 0)
+		return result;
+	length = list(file, NULL, 0);
+	if (length <= 0)
+		return length == 0 || errno == EOPNOTSUPP ? 0 : -errno;
+	keys = malloc(XATTR_MAX);
+	if (!keys)
+		return -ENOMEM;
+	length = list(file, keys, XATTR_MAX);
+	if (length < 0)
+		return -errno;
+	for (char *key = keys; result == 0 && key < keys + length; key += strlen(key) + 1)
+		result = load_one(attributes, file, key);
+	return result;
+}
+
+int attributes_store(const struct attributes *attributes, struct attributes_of file, unsigned *lost)
+{
+	int result = attributes->used ? enter(file) : 0;
+	size_t used = 0;
+
+	while (result == 0 && used < attributes->used) {
+		const char *key = attributes->data + used;
+		const char *value = key + strlen(key) + 1 + sizeof(size_t);
+		size_t length;
+
+		memcpy(&length, value - sizeof(length), sizeof(length));
+		used = (size_t)(value - attributes->data) + length;
+		if (set(file, key, value, length) == 0)
+			continue;
+		if (errno != EOPNOTSUPP)
+			return -errno;
+		log_message(LOG_DEBUG, "the target cannot hold the attribute %s%s%s", key,
+				file.name ? " of " : "", file.name ? file.name : "");
+		++*lost;
 	}
 	return result;
 }
 
-int copy_attributes(struct attributes_of from, struct attributes_of to, char *buffer, unsigned *lost)
+void attributes_free(struct attributes *attributes)
 {
-	const size_t half = COPY_BUFFER / 2; /* the kernel's maximum is 64 KiB for each */
-	int result = enter(from);
-	ssize_t length;
-
-	if (result < 0)
-		return result;
-	length = list(from, buffer, half);
-	if (length < 0)
-		return errno == EOPNOTSUPP ? 0 : -errno;
-	for (char *key = buffer; result == 0 && key < buffer + length; key += strlen(key) + 1)
-		result = copy_attribute(from, to, key, buffer + half, half, lost);
-	return result;
+	free(attributes->data);
+	*attributes = (struct attributes){ 0 };
 }

@@ -34,9 +34,19 @@ struct attributes_of {
 	const char *name;
 };
 
-/* Copies every extended attribute; those that the target's file system cannot hold are counted in
- * *LOST. BUFFER has COPY_BUFFER bytes. Returns 0 or a negative errno. */
-int copy_attributes(struct attributes_of from, struct attributes_of to, char *buffer,
-		unsigned *lost);
+/* Extended attributes in memory, zeroed at first; freed by attributes_free(). */
+struct attributes {
+	char *data;
+	size_t used, room;
+};
+
+/* Reads all extended attributes of a file. Cutting or writing a file takes security.capability
+ * away, so they are read before and set after. Returns 0 or a negative errno. */
+int attributes_load(struct attributes *attributes, struct attributes_of file);
+
+/* Sets them; those that the file system cannot hold are counted in *LOST. The same results. */
+int attributes_store(const struct attributes *attributes, struct attributes_of file, unsigned *lost);
+
+void attributes_free(struct attributes *attributes);
 
 #endif

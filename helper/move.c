@@ -50,6 +50,7 @@ struct move {
 /* A worker's own: the names that wait to be unlinked are all in its current directory. */
 struct mover {
 	char *buffer;
+	struct attributes attributes;
 	struct walk_cursor links;
 	unsigned count;
 	size_t used;
@@ -92,6 +93,7 @@ static void move_end(struct walk_worker *worker)
 	struct mover *mover = worker->own;
 
 	walk_cursor_close(&mover->links);
+	attributes_free(&mover->attributes);
 	free(mover->buffer);
 }
 
@@ -149,29 +151,44 @@ static void timespecs(const struct sys_stat *st, struct timespec times[static 2]
 	times[1] = (struct timespec){ .tv_sec = (time_t)st->mtime.tv_sec, .tv_nsec = st->mtime.tv_nsec };
 }
 
-/* Owner, mode, attributes, times: chown takes away setuid and security.capability, and each of
- * them changes no time that is set last. Returns what failed, with errno, or NULL. */
-static const char *set_metadata(struct walk_worker *worker, int source, int target,
-		const struct sys_stat *st, bool own_mode)
+/* Reads the attributes of the source, to be set by set_metadata(). */
+static int load_attributes(struct walk_worker *worker, int source, const char *name)
 {
-	struct move *move = move_of(worker);
 	struct mover *mover = worker->own;
-	struct timespec times[2];
+
+	return move_of(worker)->attributes
+			? attributes_load(&mover->attributes, (struct attributes_of){ source, name })
+			: 0;
+}
+
+static int store_attributes(struct walk_worker *worker, int target, const char *name)
+{
+	struct mover *mover = worker->own;
 	unsigned lost = 0;
 	int result = 0;
 
-	if (own_mode && (st->uid != 0 || st->gid != 0 || move->back) &&
-			fchown(target, st->uid, st->gid) != 0)
+	if (move_of(worker)->attributes)
+		result = attributes_store(
+				&mover->attributes, (struct attributes_of){ target, name }, &lost);
+	atomic_fetch_add(&move_of(worker)->lost, lost);
+	errno = -result;
+	return result;
+}
+
+/* Owner, mode, attributes, times: chown takes away setuid and security.capability, and each of
+ * them changes no time that is set last. Returns what failed, with errno, or NULL. */
+static const char *set_metadata(
+		struct walk_worker *worker, int target, const struct sys_stat *st, bool own_mode)
+{
+	bool owned = st->uid == 0 && st->gid == 0 && !move_of(worker)->back; /* as it was made */
+	struct timespec times[2];
+
+	if (own_mode && !owned && fchown(target, st->uid, st->gid) != 0)
 		return "chown";
 	if (own_mode && fchmod(target, st->mode & 07777) != 0)
 		return "chmod";
-	if (move->attributes)
-		result = copy_attributes((struct attributes_of){ source, NULL },
-				(struct attributes_of){ target, NULL }, mover->buffer, &lost);
-	atomic_fetch_add(&move->lost, lost);
-	errno = -result;
-	if (result < 0)
-		return "copying its attributes";
+	if (store_attributes(worker, target, NULL) < 0)
+		return "setting its attributes";
 	timespecs(st, times);
 	return futimens(target, times) != 0 ? "setting its times" : NULL;
 }
@@ -180,27 +197,20 @@ static const char *set_metadata(struct walk_worker *worker, int source, int targ
 static const char *set_metadata_by_name(
 		struct walk_worker *worker, const char *name, const struct sys_stat *st)
 {
-	const int *fd = worker->cursor.fd;
-	struct move *move = move_of(worker);
-	struct mover *mover = worker->own;
+	int target = worker->cursor.fd[WALK_TARGET];
 	struct timespec times[2];
-	unsigned lost = 0;
-	int result = 0;
 
-	if (fchownat(fd[WALK_TARGET], name, st->uid, st->gid, AT_SYMLINK_NOFOLLOW) != 0)
+	if (fchownat(target, name, st->uid, st->gid, AT_SYMLINK_NOFOLLOW) != 0)
 		return "chown";
-	if (!S_ISLNK(st->mode) && fchmodat(fd[WALK_TARGET], name, st->mode & 07777, 0) != 0)
+	if (!S_ISLNK(st->mode) && fchmodat(target, name, st->mode & 07777, 0) != 0)
 		return "chmod";
-	if (move->attributes)
-		result = copy_attributes((struct attributes_of){ fd[WALK_SOURCE], name },
-				(struct attributes_of){ fd[WALK_TARGET], name }, mover->buffer, &lost);
-	atomic_fetch_add(&move->lost, lost);
-	errno = -result;
-	if (result < 0)
-		return "copying its attributes";
+	errno = -load_attributes(worker, worker->cursor.fd[WALK_SOURCE], name);
+	if (errno)
+		return "reading its attributes";
+	if (store_attributes(worker, target, name) < 0)
+		return "setting its attributes";
 	timespecs(st, times);
-	return utimensat(fd[WALK_TARGET], name, times, AT_SYMLINK_NOFOLLOW) != 0 ? "setting its times"
-										 : NULL;
+	return utimensat(target, name, times, AT_SYMLINK_NOFOLLOW) != 0 ? "setting its times" : NULL;
 }
 
 /* The top keeps the mode and owner it was mounted with. After a failure the directory gets its
@@ -213,8 +223,10 @@ static int move_leave(struct walk_worker *worker, struct walk_node *directory)
 
 	if (result < 0)
 		return result;
-	operation = set_metadata(worker, fd[WALK_SOURCE], fd[WALK_TARGET], &directory->st,
-			directory->parent != NULL);
+	result = load_attributes(worker, fd[WALK_SOURCE], NULL);
+	if (result < 0)
+		return failed("reading its attributes", directory, "", result);
+	operation = set_metadata(worker, fd[WALK_TARGET], &directory->st, directory->parent != NULL);
 	return operation ? failed(operation, directory, "", errno) : 0;
 }
 
@@ -372,9 +384,12 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 
 	if (source < 0)
 		return failed("open", directory, name, errno);
+	error = load_attributes(worker, source, NULL);
+	if (error < 0)
+		return failed("reading its attributes", directory, name, error);
 	operation = copy_content(worker, source, target, st, from, cut, &held);
 	error = errno;
-	metadata = set_metadata(worker, source, target, st, true); /* for the way back, in any case */
+	metadata = set_metadata(worker, target, st, true); /* for the way back, in any case */
 	if (operation)
 		return failed(operation, directory, name, error);
 	if (metadata)

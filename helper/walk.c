@@ -116,14 +116,15 @@ static bool is_same(int fd, const struct sys_stat *st)
 	       now.dev_minor == st->dev_minor;
 }
 
-/* Opens NAME in each tree of the cursor's directory and makes NODE the cursor's place. */
+/* Opens NAME in each tree of the cursor's directory and makes NODE the cursor's place. The top is
+ * opened by its own descriptor: once the new root lies over the old one, ".." would lead there. */
 static int cursor_step(struct walk_cursor *cursor, const char *name, struct walk_node *node)
 {
 	int fd[WALK_TREES] = { -1, -1 }, error = 0;
 	char path[WALK_PATH];
 
 	for (int tree = 0; tree < WALK_TREES && !error; tree++) {
-		int from = cursor->at ? cursor->fd[tree] : cursor->roots[tree];
+		int from = node->parent ? cursor->fd[tree] : cursor->roots[tree];
 
 		if (cursor->roots[tree] < 0)
 			continue;
@@ -172,7 +173,7 @@ int walk_go(struct walk_cursor *cursor, struct walk_node *directory)
 		result = cursor_step(cursor, ".", ancestor(directory, 0));
 	while (result == 0 && (cursor->at->depth > directory->depth ||
 					      ancestor(directory, cursor->at->depth) != cursor->at))
-		result = cursor_step(cursor, "..", cursor->at->parent);
+		result = cursor_step(cursor, cursor->at->depth > 1 ? ".." : ".", cursor->at->parent);
 	while (result == 0 && cursor->at != directory) {
 		struct walk_node *child = ancestor(directory, cursor->at->depth + 1);
 
