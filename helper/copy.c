@@ -285,6 +285,16 @@ int attributes_store(const struct attributes *attributes, struct attributes_of f
 	return result;
 }
 
+int attributes_disinherit(struct attributes_of file)
+{
+	static const char key[] = "system.posix_acl_access";
+	int result = enter(file);
+
+	if (result == 0 && (file.name ? lremovexattr(file.name, key) : fremovexattr(file.fd, key)) != 0)
+		result = errno == ENODATA || errno == EOPNOTSUPP ? 0 : -errno;
+	return result;
+}
+
 void attributes_free(struct attributes *attributes)
 {
 	free(attributes->data);

@@ -47,6 +47,10 @@ int attributes_load(struct attributes *attributes, struct attributes_of file);
 /* Sets them; those that the file system cannot hold are counted in *LOST. The same results. */
 int attributes_store(const struct attributes *attributes, struct attributes_of file, unsigned *lost);
 
+/* Takes away the access list that a new file inherits from a directory with a default one. The
+ * same results. */
+int attributes_disinherit(struct attributes_of file);
+
 void attributes_free(struct attributes *attributes);
 
 #endif

@@ -71,9 +71,11 @@ __attribute__((format(printf, 3, 0))) static void put_message(
 		enum log_level level, int error, const char *format, va_list arguments)
 {
 	char text[896];
-	int length = vsnprintf(text, sizeof(text), format, arguments);
+	int length;
 
-	if (error != 0 && length >= 0 && length < (int)sizeof(text))
+	errno = error < 0 ? -error : error;
+	length = vsnprintf(text, sizeof(text), format, arguments);
+	if (error != 0 && !strstr(format, "%m") && length >= 0 && length < (int)sizeof(text))
 		(void)snprintf(text + length, sizeof(text) - (size_t)length, ": %s",
 				strerror(error < 0 ? -error : error));
 	if (level == LOG_WARNING)

@@ -20,8 +20,9 @@ void log_message(enum log_level level, const char *format, ...)
 		__attribute__((format(printf, 2, 3)));
 
 /*
- * Prints "…: the error's text" as an error; ERROR is an errno, negative or not, and 0 means that
- * there is none to name. Returns it as a negative errno (-EINVAL for 0), to be propagated.
+ * Prints an error with the text of ERROR, an errno, negative or not: where the format has "%m",
+ * else behind it. 0 means that there is none to name. Returns it as a negative errno (-EINVAL for
+ * 0), to be propagated.
  */
 int log_error(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int log_warning(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -165,7 +165,7 @@ static int start_again(const struct boot *boot)
 	unsigned long starts = witness ? strtoul(witness, NULL, 10) : 0;
 
 	if (starts >= STARTS_MAX)
-		return log_error(ELOOP, "init has asked for itself %lu times: let it ask only where "
+		return log_error(0, "init has asked for itself %lu times: let it ask only where "
 					WITNESS " is not in its environment", starts);
 	if (set_witness(starts + 1) < 0)
 		return -ENOMEM;

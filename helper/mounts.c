@@ -58,7 +58,7 @@ static int parse_line(char *line, struct mount *mount)
 	bool ids = parse_id(strsep(&rest, " "), &mount->id);
 
 	ids = parse_id(strsep(&rest, " "), &mount->parent) && ids;
-	(void)strsep(&rest, " ");
+	mount->device = strsep(&rest, " ");
 	mount->root = strsep(&rest, " ");
 	mount->point = strsep(&rest, " ");
 	mount->options = strsep(&rest, " ");

@@ -10,7 +10,7 @@
 /* One line of mountinfo; the strings point into the text it was parsed from, unescaped. */
 struct mount {
 	uint64_t id, parent;
-	char *root, *point, *options, *type, *source;
+	char *device, *root, *point, *options, *type, *source; /* device: MAJOR:MINOR */
 	bool shared;
 };
 

@@ -164,12 +164,14 @@ static int load_attributes(struct walk_worker *worker, int source, const char *n
 static int store_attributes(struct walk_worker *worker, int target, const char *name)
 {
 	struct mover *mover = worker->own;
+	struct attributes_of file = { target, name };
 	unsigned lost = 0;
 	int result = 0;
 
-	if (move_of(worker)->attributes)
-		result = attributes_store(
-				&mover->attributes, (struct attributes_of){ target, name }, &lost);
+	if (move_of(worker)->back) /* into directories that have all their attributes */
+		result = attributes_disinherit(file);
+	if (result == 0 && move_of(worker)->attributes)
+		result = attributes_store(&mover->attributes, file, &lost);
 	atomic_fetch_add(&move_of(worker)->lost, lost);
 	errno = -result;
 	return result;
@@ -230,15 +232,22 @@ static int move_leave(struct walk_worker *worker, struct walk_node *directory)
 	return operation ? failed(operation, directory, "", errno) : 0;
 }
 
-static const char *make_symlink(struct walk_worker *worker, const char *name)
+/* Reading a symlink changes its access time, which would matter if it stayed in the source. */
+static const char *make_symlink(
+		struct walk_worker *worker, const char *name, const struct sys_stat *st)
 {
+	const int *fd = worker->cursor.fd;
 	struct mover *mover = worker->own;
-	ssize_t length = readlinkat(worker->cursor.fd[WALK_SOURCE], name, mover->buffer, COPY_BUFFER - 1);
+	ssize_t length = readlinkat(fd[WALK_SOURCE], name, mover->buffer, COPY_BUFFER - 1);
+	struct timespec times[2];
 
 	if (length < 0)
 		return "readlink";
 	mover->buffer[length] = '\0';
-	return symlinkat(mover->buffer, worker->cursor.fd[WALK_TARGET], name) != 0 ? "symlink" : NULL;
+	timespecs(st, times);
+	if (utimensat(fd[WALK_SOURCE], name, times, AT_SYMLINK_NOFOLLOW) != 0)
+		return "restoring its times in the source";
+	return symlinkat(mover->buffer, fd[WALK_TARGET], name) != 0 ? "symlink" : NULL;
 }
 
 /* Makes the file, empty and without permissions; a regular one is left open in *FD. Returns what
@@ -253,7 +262,7 @@ static const char *make_file(
 		return *fd < 0 ? "create" : NULL;
 	}
 	if (S_ISLNK(st->mode))
-		return make_symlink(worker, name);
+		return make_symlink(worker, name, st);
 	return mknodat(target, name, st->mode & S_IFMT, sys_stat_rdev(st)) != 0 ? "mknod" : NULL;
 }
 
@@ -498,6 +507,25 @@ static int run(struct move *move, const char *patterns, unsigned workers)
 	return walk_run(&request);
 }
 
+#define REFUGE "/run/tmpfsroot/target"
+
+/* Nothing is lost even then: the target is mounted where it can be seen. */
+static void keep_target(const struct plan *plan)
+{
+	int result;
+
+	if ((mkdir("/run", 0755) != 0 && errno != EEXIST) ||
+			(mkdir("/run/tmpfsroot", 0700) != 0 && errno != EEXIST) ||
+			(mkdir(REFUGE, 0700) != 0 && errno != EEXIST))
+		result = -errno;
+	else
+		result = sys_move_mount(plan->target, "", AT_FDCWD, REFUGE);
+	if (result < 0)
+		(void)log_error(result, "mounting the target on " REFUGE);
+	else
+		log_message(LOG_ERROR, "what is missing in the tree is in " REFUGE);
+}
+
 /* One worker: two could meet in one file. */
 static void give_back(const struct plan *plan)
 {
@@ -508,10 +536,12 @@ static void give_back(const struct plan *plan)
 	int result = run(&back, NULL, 1);
 
 	links_free(&back.links);
-	if (result < 0)
-		(void)log_error(result, "giving back what was moved failed: the tree is not whole");
-	else
-		log_message(LOG_INFO, "all that was moved is back in its place");
+	if (result < 0) {
+		(void)log_error(result, "giving back what was moved failed");
+		keep_target(plan);
+	} else {
+		log_message(LOG_WARNING, "all that was moved is back in its place");
+	}
 }
 
 int move_tree(const struct plan *plan, const char *patterns, struct move_result *result)

@@ -200,14 +200,10 @@ static int set_word(struct options *options, const struct word *word, const char
 	return result < 0 ? result : 0;
 }
 
-/* Splits WORD at its "=" and gives it to its row; an unknown word is an error where STRICT. */
-static int parse_word(struct options *options, char *word, enum origin origin, bool strict,
-		const char *where)
+/* Gives the word to its row; an unknown one is an error where STRICT. */
+static int parse_pair(struct options *options, const char *word, const char *value,
+		enum origin origin, bool strict, const char *where)
 {
-	char *value = strchr(word, '=');
-
-	if (value)
-		*value++ = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		const char *name = origin == ORIGIN_PROGRAM ? option_name(&words[i]) : words[i].name;
 
@@ -221,6 +217,21 @@ static int parse_word(struct options *options, char *word, enum origin origin, b
 	if (strcmp(word, "elfcorehdr") == 0)
 		options->crash_kernel = true;
 	return 0;
+}
+
+/* Splits WORD at its "=" for as long as it is parsed: arguments are needed again to start over. */
+static int parse_word(struct options *options, char *word, enum origin origin, bool strict,
+		const char *where)
+{
+	char *equals = strchr(word, '=');
+	int result;
+
+	if (equals)
+		*equals = '\0';
+	result = parse_pair(options, word, equals ? equals + 1 : NULL, origin, strict, where);
+	if (equals)
+		*equals = '=';
+	return result;
 }
 
 static bool is_space(char c)

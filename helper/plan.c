@@ -274,7 +274,7 @@ static int open_new_root(const struct request *request, struct plan *plan)
 
 	plan->new_root = open(request->new_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (plan->new_root < 0)
-		return log_error(errno, "opening NEWROOT %s", request->new_root);
+		return log_error(errno, "opening NEWROOT %s: %m; mount the new root there", request->new_root);
 	result = sys_stat(plan->new_root, "", &st);
 	if (result == 0)
 		result = sys_stat(plan->root, "", &root);
@@ -295,7 +295,7 @@ static int check_not_self(int proc, int init, const char *path)
 	if (fstatat(proc, "self/exe", &self, 0) != 0 || fstat(init, &st) != 0)
 		return 0;
 	if (self.st_dev == st.st_dev && self.st_ino == st.st_ino)
-		return log_error(ELOOP, "%s is tmpfsroot itself: name another init", path);
+		return log_error(0, "%s is tmpfsroot itself: name another init", path);
 	return 0;
 }
 
@@ -387,17 +387,17 @@ int plan_check(const struct plan *plan)
 	if (plan->source != SOURCE_INITRAMFS)
 		return 0;
 	if (plan->limit.bytes && plan->need.bytes > plan->limit.bytes)
-		return log_error(ENOSPC, "the tree needs %s (%llu bytes), the tmpfs holds %s (%llu): raise "
+		return log_error(0, "the tree needs %s (%llu bytes), the tmpfs holds %s (%llu): raise "
 					 "size= in rd.tmpfsroot.opts=", size_text(plan->need.bytes, need),
 				(unsigned long long)plan->need.bytes, size_text(plan->limit.bytes, have),
 				(unsigned long long)plan->limit.bytes);
 	if (plan->limit.inodes && plan->need.inodes > plan->limit.inodes)
-		return log_error(ENOSPC, "the tree needs %llu inodes, the tmpfs holds %llu: raise nr_inodes= "
+		return log_error(0, "the tree needs %llu inodes, the tmpfs holds %llu: raise nr_inodes= "
 					 "in rd.tmpfsroot.opts=", (unsigned long long)plan->need.inodes,
 				(unsigned long long)plan->limit.inodes);
 	if (plan->memory_available < plan->memory_needed ||
 			plan->memory_available - plan->memory_needed < plan->memory_minimum)
-		return log_error(ENOMEM, "%s of memory are available, the move needs %s and %s must stay "
+		return log_error(0, "%s of memory are available, the move needs %s and %s must stay "
 					 "available: lower rd.tmpfsroot.minmem=, or give more memory",
 				size_text(plan->memory_available, have), size_text(plan->memory_needed, need),
 				size_text(plan->memory_minimum, keep));

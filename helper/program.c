@@ -142,17 +142,17 @@ static int check_file(int root, const char *path, const char *where, const char 
 		fd = sys_open_in_root(root, path, flags);
 	result = fd < 0 ? fd : sys_stat(fd, "", &st);
 	if (result < 0)
-		return log_error(result, "%s%s in %s: name an init that is there", path, needed_by, where);
+		return log_error(result, "opening %s%s in %s: %m; name an init that is there", path, needed_by, where);
 	if (!S_ISREG(st.mode))
 		return log_error(0, "%s%s in %s is not a regular file: name an init that is one", path,
 				needed_by, where);
 	if (!(st.mode & 0111))
-		return log_error(EACCES, "%s%s in %s is not executable (mode %04o): chmod +x it", path,
+		return log_error(0, "%s%s in %s is not executable (mode %04o): chmod +x it", path,
 				needed_by, where, st.mode & 07777U);
 	result = read_interpreter(fd, interpreter);
 	if (result < 0)
-		return log_error(result, "%s%s in %s is neither a #! script nor a program for this machine",
-				path, needed_by, where);
+		return log_error(result, "%s%s in %s is neither a #! script nor a program for this machine "
+					 "(%m): name another init", path, needed_by, where);
 	return take_fd(&fd);
 }
 
@@ -169,7 +169,7 @@ int program_check(int root, const char *path, const char *where,
 		auto_close int fd = -1;
 
 		if (depth == INTERPRETERS_MAX)
-			return log_error(ELOOP, "%s in %s: its interpreters name each other", path, where);
+			return log_error(0, "%s in %s: its interpreters name each other; mend the #! lines", path, where);
 		memcpy(name, next, sizeof(name));
 		fd = check_file(root, name, where, " (the interpreter of init)", next);
 		if (fd < 0)

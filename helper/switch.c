@@ -44,6 +44,19 @@ static bool has_place(int new_root, const char *point)
 	       S_ISDIR(st.mode) && st.mnt_id == top.mnt_id;
 }
 
+/* A mount of the old root's own file system (mount --bind) would show what is no longer there: the
+ * same is made of the new one. */
+static int bind_again(const struct mount *mount, int old_root, int new_root, const char *point)
+{
+	const char *what = mount->root[1] ? mount->root + 1 : ".";
+	auto_close int tree = sys_clone_tree(new_root, what);
+	int result = tree < 0 ? tree : sys_move_mount(tree, "", new_root, point);
+
+	if (fchdir(old_root) == 0)
+		(void)umount2(point, MNT_DETACH);
+	return result;
+}
+
 /* Takes the mounts along; their submounts come with them. */
 static void carry_mounts(const struct plan *plan, int old_root, int new_root)
 {
@@ -59,7 +72,10 @@ static void carry_mounts(const struct plan *plan, int old_root, int new_root)
 				(void)umount2(point, MNT_DETACH);
 			continue;
 		}
-		result = sys_move_mount(old_root, point, new_root, point);
+		if (plan->source == SOURCE_INITRAMFS && strcmp(mount->device, plan->root_mount->device) == 0)
+			result = bind_again(mount, old_root, new_root, point);
+		else
+			result = sys_move_mount(old_root, point, new_root, point);
 		if (result < 0)
 			(void)log_warning(result, "moving the mount %s to the new root: it stays behind",
 					mount->point);
@@ -157,6 +173,6 @@ int switch_to(const struct plan *plan)
 	}
 	for (size_t i = 0; i < API_MAX; i++)
 		close_fd(&made[i]);
-	return result < 0 ? log_error(result, "moving the new root onto /: if its parent mount is shared, "
-					      "make it private (mount --make-private)") : 0;
+	return result < 0 ? log_error(result, "moving the new root onto /: %m; if its parent mount is "
+					      "shared, make it private (mount --make-private)") : 0;
 }

@@ -58,6 +58,8 @@ struct sys_stat {
 #define SYS_MOUNT_ATTR_NODIRATIME  0x80U
 #define SYS_MOVE_MOUNT_F_EMPTY_PATH 0x4U /* the first path may be empty */
 
+#define SYS_OPEN_TREE_CLONE 0x1U
+
 #define SYS_RESOLVE_NO_MAGICLINKS 0x2U
 #define SYS_RESOLVE_IN_ROOT	  0x10U
 
@@ -99,6 +101,12 @@ static inline int sys_move_mount(int from_dir, const char *from, int to_dir, con
 {
 	return sys_result(syscall(SYS_move_mount, from_dir, from, to_dir, to,
 			*from ? 0 : SYS_MOVE_MOUNT_F_EMPTY_PATH));
+}
+
+/* Returns a descriptor of a new mount of what is at DIR/PATH, attached nowhere: a bind mount. */
+static inline int sys_clone_tree(int dir, const char *path)
+{
+	return sys_result(syscall(SYS_open_tree, dir, path, SYS_OPEN_TREE_CLONE | O_CLOEXEC));
 }
 
 /* Opens PATH with ROOT as its "/": symlinks and ".." do not lead out of it. */

@@ -147,7 +147,7 @@ static int configure(int fs, const struct tmpfs_option *option, const char *valu
 		return 0;
 	}
 	if (result < 0)
-		return log_error(result, "tmpfs option %s%s%s: change it in rd.tmpfsroot.opts=",
+		return log_error(result, "tmpfs option %s%s%s: %m; change it in rd.tmpfsroot.opts=",
 				option->name, value ? "=" : "", value ? value : "");
 	return 0;
 }
@@ -208,7 +208,7 @@ static int make(const char *list, bool lacking, struct tmpfs_space raise, bool *
 
 	*created = false;
 	if (fs < 0)
-		return log_error(fs, "fsopen tmpfs: the kernel needs tmpfs (CONFIG_TMPFS) and Linux 5.2");
+		return log_error(fs, "fsopen tmpfs: %m; the kernel must have tmpfs (CONFIG_TMPFS) and be 5.10 or later");
 	result = sys_fsconfig(fs, SYS_FSCONFIG_SET_STRING, "source", TMPFS_SOURCE);
 	if (result == 0)
 		result = sys_fsconfig(fs, SYS_FSCONFIG_SET_STRING, "mode", "0755");
@@ -246,8 +246,8 @@ int tmpfs_make(const char *list, const struct tmpfs_space *need, uint64_t memory
 						 "rd.tmpfsroot.opts=%s; they are left out", list);
 	}
 	if (mount < 0)
-		return created ? log_error(mount, "mounting a tmpfs with the options %s: change "
-						  "rd.tmpfsroot.opts=", list) : mount;
+		return created ? log_error(mount, "mounting a tmpfs with the options %s: %m; "
+						  "change rd.tmpfsroot.opts=", list) : mount;
 	if (fstatfs(mount, &fs) != 0)
 		return log_error(errno, "statfs of the new tmpfs");
 	limit->bytes = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;

@@ -1,0 +1,235 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What README and the man pages tell people to type does what they say; what only a boot could show
+# is started as PID 1 in a namespace.
+# shellcheck disable=SC2016 # quoted code is for another shell
+
+load namespace
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	top=$BATS_TEST_DIRNAME/../..
+	PATH=$top/build:$PATH
+	COMP_WORDBREAKS=$' \t\n"\'><=;|&(:'
+}
+
+# shown FILE LINE: the document has this line, but for white space before it and mdoc's .Dl.
+shown() {
+	sed 's/^[[:space:]]*//; s/^\.Dl //' "$top/$1" | grep -qxF -e "$2" || {
+		echo "$1 has no line: $2"
+		return 1
+	}
+}
+
+# completes LINE: what is offered at the end of a command line, one a line, in $output.
+completes() {
+	source "$top/helper/tmpfsroot.bash"
+	compopt() { :; } # it works in a shell that completes, and nowhere else
+	COMP_LINE=$1 COMP_POINT=${#1}
+	read -ra COMP_WORDS <<<"$1"
+	[[ $1 != *' ' ]] || COMP_WORDS+=('')
+	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+	_tmpfsroot "${COMP_WORDS[0]}"
+	output=$(printf '%s\n' "${COMPREPLY[@]}")
+	echo "$1: $output"
+}
+
+@test "tmpfsroot --status=json is JSON, and tells the truth about /" {
+	shown helper/tmpfsroot.8 'tmpfsroot --status=json'
+	run -0 --separate-stderr tmpfsroot --status=json
+	[ -z "$stderr" ]
+	python3 - "$output" "$(stat -c %a /)" <<-'END'
+		import json, sys
+		status = json.loads(sys.argv[1])
+		assert set(status) == {"version", "root", "pivot_root", "boot"}, status
+		assert int(status["root"]["mode"], 8) == int(sys.argv[2], 8), status
+		assert status["pivot_root"] in (True, False, None), status
+	END
+}
+
+@test "tmpfsroot --status tells the same to people" {
+	shown helper/tmpfsroot.8 'tmpfsroot --status'
+	run -0 tmpfsroot --status
+	type=$(awk '$2 == "/" { type = $3 } END { print type }' /proc/self/mounts)
+	[[ ${lines[0]} == "root: $type ("* ]]
+	[[ $output == *$'\npivot_root: '* ]]
+}
+
+@test "tmpfsroot --help and --version" {
+	run -0 --separate-stderr tmpfsroot --help
+	[[ $output == *'Usage: tmpfsroot [OPTION...] [NEWROOT] INIT [ARG...]'* ]]
+	[ -z "$stderr" ]
+	run -0 tmpfsroot --version
+	[ "$output" = "tmpfsroot $(sed -n 's/^VERSION = //p' "$top/Makefile")" ]
+}
+
+@test "the exit status is as tmpfsroot(8) says: 0, 1 or 2" {
+	run -0 tmpfsroot --version
+	run -1 tmpfsroot --dry-run "$BATS_TEST_TMPDIR" /missing
+	run -1 tmpfsroot /sbin/init
+	run -2 tmpfsroot --nonsense
+	run -2 tmpfsroot --minmem=much --dry-run /sbin/init
+}
+
+@test "tmpfsroot --dry-run /init prints the plan and changes nothing" {
+	shown helper/tmpfsroot.8 'tmpfsroot --dry-run /init'
+	boot -a unchanged -- tmpfsroot --dry-run /init
+	[ "$status" -eq 0 ]
+	[[ ${lines[0]} == 'source: the whole initramfs'* ]]
+	for line in 'entries: ' 'bytes to allocate: ' 'limits of the target: ' 'memory: ' \
+		'mounts to carry:' 'mounts to make:' 'init: /init, interpreter: '; do
+		[[ $output == *$'\n'"$line"* ]]
+	done
+}
+
+@test "an /init with the guarded exec is started again on the tmpfs, once" {
+	guard='[ -n "$TMPFSROOT" ] || exec tmpfsroot /init "$@"'
+	shown helper/tmpfsroot.8 "$guard"
+	shown README.md "$guard"
+	boot -p "{ echo '#!/bin/sh'; echo '$guard'
+		echo 'echo started \$TMPFSROOT \$* on \$(stat -f -c %T /)'; } >init" -- /init one two
+	[ "$status" -eq 0 ]
+	[ "$(grep -c ^started <<<"$output")" -eq 1 ]
+	[[ $output == *'started 1 one two on tmpfs'* ]]
+}
+
+@test "the example of another init moves, and starts that one" {
+	line='exec tmpfsroot --opts=size=75% --onfail=reboot /sbin/init'
+	shown helper/tmpfsroot.8 "$line"
+	boot -p 'mkdir sbin; cp init sbin/init' -- sh -c "$line"
+	[ "$status" -eq 0 ]
+	[[ $output == *'init: /sbin/init  TMPFSROOT=1'* ]]
+}
+
+@test "the words of the example in tmpfsroot.cmdline(7) are taken" {
+	local word words=
+	for word in rdinit=/usr/bin/tmpfsroot rd.tmpfsroot.opts=size=75%,noswap rd.tmpfsroot.minmem=256M \
+		rd.tmpfsroot.onfail=reboot; do
+		shown helper/tmpfsroot.cmdline.7 "$word"
+		words="$words $word"
+	done
+	boot -k "$words" -- tmpfsroot --dry-run /init
+	[ "$status" -eq 0 ]
+	[[ $output == *'256.0 MiB must stay available'* ]]
+}
+
+@test "sizes: those that tmpfsroot.cmdline(7) shows are, and are not, taken" {
+	for size in 65536 64k 2G 10%; do
+		run -1 tmpfsroot --minmem="$size" --dry-run /no/init
+	done
+	for size in 1.5G 64KB '64 M'; do
+		run -2 tmpfsroot --minmem="$size" --dry-run /no/init
+		[[ $output == *"minmem=$size is wrong"* ]]
+	done
+}
+
+@test "patterns: what the examples in tmpfsroot.cmdline(7) leave out" {
+	boot -p 'mkdir -p boot usr/share/doc/a lib/boot; touch boot/b usr/share/doc/a/b lib/a.pyc
+		mkdir -p lib/__pycache__/b' -a 'cd "$root"; find boot lib usr/share' \
+		-- tmpfsroot '--exclude=/boot:/usr/share/doc/*:*.pyc:__pycache__' /init
+	[[ $output == *$'\nlib/boot'* ]]
+	[[ $output == *$'\nusr/share/doc' ]] || [[ $output == *$'\nusr/share/doc\n'* ]]
+	[[ $output != *doc/a* && $output != *pyc* && $output != *$'\nboot'* ]]
+}
+
+@test "tmpfsroot.conf parses with every word taken in, and its example text with none" {
+	conf=$(realpath "$top/helper/tmpfsroot.conf")
+	boot -p "cp '$conf' etc/tmpfsroot.conf" -- tmpfsroot --dry-run /init
+	[ "$status" -eq 0 ]
+	boot -p "sed 's/^#\([a-z].*\)/\1/' '$conf' >etc/tmpfsroot.conf" -- tmpfsroot --dry-run /init
+	[ "$status" -eq 0 ]
+	boot -p "sed 's/^#\(rd.tmpfsroot.minmem\)=.*/\1=much/' '$conf' >etc/tmpfsroot.conf" \
+		-- tmpfsroot --dry-run /init
+	[ "$status" -eq 1 ]
+	[[ $output == *'tmpfsroot.conf: rd.tmpfsroot.minmem=much is wrong'* ]]
+}
+
+@test "what README says is refused in this version is refused" {
+	boot -- tmpfsroot --method=bind --dry-run /init
+	[ "$status" -eq 1 ]
+	[[ $output == *'method=bind is not known to this version'* ]]
+	for word in --tmpfsroot=yes --root=tmpfsroot; do
+		boot -p 'mkdir new; mount -t tmpfs new new; cp -r bin init new' \
+			-- tmpfsroot "$word" --dry-run /new /init
+		[ "$status" -eq 1 ]
+		[[ $output == *'this version '* ]]
+	done
+}
+
+@test "the report has the keys that tmpfsroot(8) lists" {
+	boot -p 'echo "cat /run/tmpfsroot/report.json" >probe' -- tmpfsroot /init
+	[ "$status" -eq 0 ]
+	keys=$(awk '/report.json$/ { on = 1 } /^\.Sh EXIT/ { on = 0 } on && /^\.It Cm/ { print $3 }' \
+		"$top/helper/tmpfsroot.8" | LC_ALL=C sort)
+	written=$(sed -n '/^{/,/^}/p' <<<"$output" |
+		python3 -c 'import json, sys; print(*json.load(sys.stdin), sep="\n")' | LC_ALL=C sort)
+	[ "$keys" = "$written" ]
+}
+
+@test "completion: options and their values" {
+	completes 'tmpfsroot --on'
+	[ "$output" = --onfail= ]
+	completes 'tmpfsroot --onfail='
+	[ "$output" = $'shell\ncontinue\nreboot\npoweroff' ]
+	completes 'tmpfsroot --opts=size=2G,nosw'
+	[ "$output" = 2G,noswap ]
+	COMP_WORDBREAKS=$' \t\n'
+	completes 'tmpfsroot --opts=size=2G,nosw'
+	[ "$output" = --opts=size=2G,noswap ]
+	completes 'switch_root --v'
+	[ "$output" = --version ]
+	completes 'run-init -'
+	[ "$output" = $'-d\n-c\n-n' ]
+	completes 'run-init -d cap_kill,cap_sys_pt'
+	[ "$output" = cap_kill,cap_sys_ptrace ]
+	completes "tmpfsroot $top/helper/tmpfsroot.c"
+	[ "$(sort <<<"$output")" = "$top/helper/tmpfsroot.cmdline.7"$'\n'"$top/helper/tmpfsroot.conf" ]
+	complete -p tmpfsroot switch_root run-init
+}
+
+# A copy, so that the build of this tree stays as it is.
+@test "make static CC=musl-gcc, make install: all files where they belong" {
+	local copy=$BATS_TEST_TMPDIR/copy to=$BATS_TEST_TMPDIR/to
+	mkdir "$copy"
+	cp -R "$top/Makefile" "$top/helper" "$copy"
+	make -s -j 2 -C "$copy" static CC=musl-gcc
+	[ "$("$copy/build/static/tmpfsroot" --version)" = "$(tmpfsroot --version)" ]
+	readelf -l "$copy/build/static/tmpfsroot" >"$BATS_TEST_TMPDIR/headers"
+	run -1 grep INTERP "$BATS_TEST_TMPDIR/headers"
+	strip -o "$BATS_TEST_TMPDIR/stripped" "$copy/build/static/tmpfsroot"
+	[ "$(stat -c %s "$BATS_TEST_TMPDIR/stripped")" -lt 153600 ]
+	make -s -j 2 -C "$copy" install DESTDIR="$to" prefix=/usr
+	[ "$(cd "$to" && find . -type f -printf '%P %m\n' | LC_ALL=C sort)" = "$(cat <<-END
+		usr/bin/tmpfsroot 755
+		usr/share/bash-completion/completions/tmpfsroot 644
+		usr/share/doc/tmpfsroot/tmpfsroot.conf.example 644
+		usr/share/man/man7/tmpfsroot.cmdline.7 644
+		usr/share/man/man8/tmpfsroot.8 644
+	END
+	)" ]
+	shown helper/tmpfsroot.cmdline.7 '.Pa /usr/share/doc/tmpfsroot/tmpfsroot.conf.example .'
+}
+
+@test "README's archive makes an initramfs with the program in it" {
+	local dir=$BATS_TEST_TMPDIR/archive
+	mkdir -p "$dir/build/static" "$dir/first/etc"
+	cp "$top/build/static/tmpfsroot" "$dir/build/static/"
+	(cd "$dir/first" && find . | cpio --quiet -o -H newc) >"$dir/initramfs.cpio"
+	awk '/^```sh$/ { on = 1; next } /^```$/ { exit } on' "$top/README.md" |
+		sed '/^make /d' >"$dir/commands"
+	[ -s "$dir/commands" ]
+	(cd "$dir" && sh -eu commands)
+	cpio --quiet -t <"$dir/more.cpio" | grep -qx usr/bin/tmpfsroot
+	[ "$(stat -c %s "$dir/initramfs-tmpfsroot.cpio")" = \
+		"$(cat "$dir/initramfs.cpio" "$dir/more.cpio" | wc -c)" ]
+}
+
+@test "every make target that README names exists" {
+	targets=$(grep -o '`\{0,1\}make [a-z-]*' "$top/README.md" | sed 's/.*make //' | sort -u)
+	for target in $targets; do
+		grep -q "^$target:" "$top/Makefile"
+		make -n -C "$top" "$target" >/dev/null
+	done
+	[[ $targets == *check*demo*install*lint*static* ]]
+}

@@ -1,0 +1,123 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The move of an initramfs, as PID 1 in a mount namespace: on a ramfs, which the kernel gives where
+# the command line has root=, and on a tmpfs.
+
+load namespace
+
+@test "everything is kept, on ramfs" {
+	keeps_everything ramfs
+}
+
+@test "everything is kept, on tmpfs" {
+	keeps_everything tmpfs
+}
+
+@test "the old root is empty afterwards, the new one is a tmpfs 0755 of root" {
+	boot -p 'chmod 1777 .' -a 'ls -A; stat -c "%a %u:%g" "$root"; stat -f -c %T "$root"' -- \
+		tmpfsroot /init
+	[ "${lines[1]}" = "755 0:0" ]
+	[ "${lines[2]}" = tmpfs ]
+	[ "${#lines[@]}" -eq 3 ]
+}
+
+@test "mode= in the options is kept, other options reach the mount" {
+	probe='grep " / tmpfs " /proc/mounts; stat -c %a /'
+	boot -p "echo '$probe' >probe" -- tmpfsroot --opts=mode=0711,size=64M,nr_inodes=5k,noatime /init
+	[[ "$output" == *"tmpfsroot / tmpfs rw,noatime,size=65536k,nr_inodes=5120,mode=711"* ]]
+	[ "${lines[2]}" = 711 ]
+}
+
+@test "API file systems are made with their flags, once each" {
+	boot -p 'echo cat /proc/mounts >probe' -- tmpfsroot /init
+	[ "$(grep -c ' /proc proc rw,nosuid,nodev,noexec,' <<<"$output")" -eq 1 ]
+	[ "$(grep -c ' /sys sysfs rw,nosuid,nodev,noexec,' <<<"$output")" -eq 1 ]
+	[ "$(grep -c ' /dev devtmpfs rw,nosuid,' <<<"$output")" -eq 1 ]
+	[ "$(grep -c ' /dev/pts devpts rw,nosuid,noexec,relatime,gid=5,mode=620,ptmxmode=000' \
+		<<<"$output")" -eq 1 ]
+	[ "$(grep -c ' /run tmpfs rw,nosuid,nodev,.*mode=755' <<<"$output")" -eq 1 ]
+	[ "$(wc -l <<<"$output")" -eq 7 ]
+}
+
+@test "mounts are carried over with their submounts and flags, once each" {
+	boot -k quiet -p 'mkdir -p run sys data/deep/er etc; mount -t tmpfs -o size=1M mine run
+		mkdir run/sub; mount -t tmpfs sub run/sub; echo kept >run/sub/file
+		mount -t tmpfs deep data/deep/er; echo deep >data/deep/er/file; echo below >data/deep/file
+		echo real >etc/bound; echo other >run/other; mount --bind run/other etc/bound
+		echo "cat /proc/mounts /run/sub/file /data/deep/er/file /data/deep/file /etc/bound" >probe' \
+		-- tmpfsroot /init
+	[ "$(grep -c '^mine /run tmpfs rw,relatime,size=1024k' <<<"$output")" -eq 1 ]
+	[ "$(grep -c '^sub /run/sub tmpfs' <<<"$output")" -eq 1 ]
+	[ "$(grep -c '^deep /data/deep/er tmpfs' <<<"$output")" -eq 1 ]
+	[ "$(grep -c ' /run ' <<<"$output")" -eq 1 ]
+	[ "$(grep -c ' /proc proc ' <<<"$output")" -eq 1 ]
+	[[ "$output" == *$'\nkept\ndeep\nbelow\nother' ]]
+}
+
+@test "a mount in the tree is neither entered nor emptied" {
+	boot -p 'mkdir mnt; mount -t tmpfs canary mnt; echo alive >mnt/canary' \
+		-a 'cat "$root/mnt/canary"' -- tmpfsroot /init
+	[ "${lines[1]}" = alive ]
+}
+
+@test "a bind mount of the tree's own file system becomes one of the new" {
+	boot -p 'mkdir a b; echo one >a/file; mount --bind a b' \
+		-a 'cat "$root/b/file"; echo two >"$root/a/file"; cat "$root/b/file"; ls -A; umount "$root/b"
+			ls -A "$root/b"' -- tmpfsroot /init
+	[ "${lines[1]} ${lines[2]}" = "one two" ]
+	[ "${#lines[@]}" -eq 3 ]
+}
+
+@test "init gets its arguments and environment, and the witness" {
+	export CANARY='a b'
+	boot -p 'echo "echo \"[\$CANARY] \$1 \$#\"" >probe' -- tmpfsroot /init 'x  y' -z
+	[ "${lines[0]}" = "init: /init x  y -z TMPFSROOT=1" ]
+	[ "${lines[1]}" = "[a b] x  y 2" ]
+}
+
+@test "asked again, it starts init at once" {
+	boot -p 'printf "#!/bin/sh\n[ \"\$TMPFSROOT\" != 1 ] || exec tmpfsroot --debug /init again\n%s\n" \
+		"echo last: \$* \$TMPFSROOT; ls -i /run/tmpfsroot/report.json" >init' -- tmpfsroot /init
+	[ "${lines[0]}" = "last: again 2" ]
+}
+
+@test "an init that always asks for itself does not loop" {
+	boot -p 'printf "#!/bin/sh\necho round\nexec tmpfsroot --onfail=reboot /init\n" >init' \
+		-- tmpfsroot /init
+	[ "$status" -eq 129 ]
+	[ "$(grep -c '^round$' <<<"$output")" -eq 4 ]
+	[[ "$output" == *"init has asked for itself 4 times: "*TMPFSROOT* ]]
+}
+
+@test "what is excluded stays behind: by path, and by name anywhere" {
+	boot -p 'mkdir -p usr/share/doc/x keep/doc; touch usr/share/doc/x/y keep/doc/z a.o keep/b.o c.ok' \
+		-a 'ls -A; cd "$root"; find usr/share keep *.o* | sort' -- \
+		tmpfsroot '--exclude=/usr/share/doc:*.o' /init
+	[[ "$output" == *$'\nc.ok\nkeep\nkeep/doc\nkeep/doc/z\nusr/share' ]]
+}
+
+@test "the report holds the figures of the boot" {
+	boot -p 'echo cat /run/tmpfsroot/report.json >probe' -- tmpfsroot /init
+	python3 - <<EOF
+import json
+report = json.loads("""$(tail -n +2 <<<"$output")""")
+assert report["source"] == "initramfs" and report["source_type"] == "ramfs", report
+assert report["method"] == "copy" and report["warnings"] == [], report
+assert report["entries"] > 15 and 1e6 < report["bytes"] < 1e7, report
+assert 0 < report["seconds"]["move"] <= report["seconds"]["total"] < 10, report
+EOF
+}
+
+@test "a file that is open or mapped keeps its content" {
+	boot -p 'head -c 20000000 /dev/urandom >large; exec 5<large; sha256sum <large >../sum' \
+		-a '[ ! -e large ]; sha256sum <&5 | diff - ../sum; sha256sum <"$root/large" | diff - ../sum' \
+		-- tmpfsroot /init
+	[ "$status" -eq 0 ]
+}
+
+@test "a tmpfs option that the kernel refuses is left out, with a warning" {
+	boot -- tmpfsroot --opts=mpol=bind:77,size=64M /init
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"this kernel refuses"*mpol=* ]]
+	[[ "$output" == *"init: /init  TMPFSROOT=1"* ]]
+}

@@ -1,0 +1,174 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What cannot work is refused in one sentence before anything changes. PID 1 then reboots, which
+# ends a PID namespace by SIGHUP: status 129.
+
+load namespace
+
+# refuses SENTENCE [OPTION...] -- COMMAND: the pattern is printed once, nothing is touched.
+refuses()
+{
+	local sentence=$1
+
+	shift
+	boot -a unchanged "$@"
+	[ "$status" -eq 129 ]
+	[[ "${lines[0]}" == "tmpfsroot: "$sentence ]]
+	[ "${lines[1]}" = "tmpfsroot: rebooting" ]
+}
+
+@test "not PID 1" {
+	boot -a unchanged -w "sh -c '\"\$@\"; exit \$?' -" -- tmpfsroot /init
+	[ "$status" -eq 1 ]
+	[[ "$output" == "tmpfsroot: this is process "*", expected PID 1 "* ]]
+}
+
+@test "/ is not an initramfs" {
+	refuses "/ is ext4 (/dev/loop"*"expected an initramfs"*"rdinit=, or name a NEWROOT" \
+		-t ext4 -- tmpfsroot --onfail=reboot /init
+}
+
+@test "no INIT" {
+	refuses "no INIT is given: usage: "* -- tmpfsroot --onfail=reboot
+}
+
+@test "INIT is missing" {
+	refuses "opening /sbin/none in the initramfs: No such file or directory; name an init that is there" \
+		-- tmpfsroot --onfail=reboot /sbin/none
+}
+
+@test "INIT is not executable" {
+	refuses "/init in the initramfs is not executable (mode 0644): chmod +x it" -p 'chmod 644 init' \
+		-- tmpfsroot --onfail=reboot /init
+}
+
+@test "a directory is a NEWROOT, and has to be mounted" {
+	refuses "NEWROOT /etc is not a mount point: mount the new root there" \
+		-- tmpfsroot --onfail=reboot /etc /init
+	refuses "no INIT is given: usage: "* -- tmpfsroot --onfail=reboot /etc
+}
+
+@test "INIT is a symlink loop" {
+	refuses "opening /loop in the initramfs: "*"ymbolic link"* -p 'ln -s pool loop; ln -s loop pool' \
+		-- tmpfsroot --onfail=reboot /loop
+}
+
+@test "INIT leads out of the tree by its symlink, and is looked for in the tree" {
+	boot -p 'mkdir sbin; ln -s ../../../../init sbin/init' -- tmpfsroot /sbin/init
+	[ "${lines[0]}" = "init: /sbin/init  TMPFSROOT=1" ]
+}
+
+@test "a script's interpreter is missing" {
+	refuses "opening /bin/perl (the interpreter of init) in the initramfs: No such file"* \
+		-p 'printf "#!/bin/perl -w\n" >script; chmod +x script' -- tmpfsroot --onfail=reboot /script
+}
+
+@test "a program's interpreter is missing" {
+	refuses "opening /lib64/ld-linux-x86-64.so.2 (the interpreter of init) in the initramfs: No such"* \
+		-p 'cp "$top/build/tmpfsroot" dynamic' -- tmpfsroot --onfail=reboot /dynamic
+}
+
+@test "INIT is no program" {
+	refuses "/text in the initramfs is neither a #! script nor a program for this machine"* \
+		-p 'echo hello >text; chmod +x text' -- tmpfsroot --onfail=reboot /text
+}
+
+@test "scripts that interpret each other" {
+	refuses "/a in the initramfs: its interpreters name each other"* \
+		-p 'echo "#!/a" >b; echo "#!/b" >a; chmod +x a b' -- tmpfsroot --onfail=reboot /a
+}
+
+@test "INIT is the helper itself" {
+	refuses "/sbin/init is tmpfsroot itself: name another init" \
+		-p 'mkdir sbin; ln -s /usr/bin/tmpfsroot sbin/init' -- tmpfsroot --onfail=reboot /sbin/init
+}
+
+@test "INIT is excluded" {
+	refuses "/init (/init) is left out by rd.tmpfsroot.exclude=/i*: change that" \
+		-- tmpfsroot --onfail=reboot '--exclude=/i*' /init
+}
+
+@test "a tmpfs option that does not exist" {
+	refuses "option: opts=siez=2G is wrong: expected the mount options of tmpfs(5): size=,"* \
+		-- tmpfsroot --onfail=reboot --opts=siez=2G /init
+}
+
+@test "a size that does not parse, on each way in" {
+	refuses "option: opts=size=2Q is wrong: expected size= with a size such as 512M, 2G or 50%" \
+		-- tmpfsroot --onfail=reboot --opts=size=2Q /init
+	refuses "kernel command line: rd.tmpfsroot.minmem=lots is wrong: expected a size such as 64M,"* \
+		-k 'rd.tmpfsroot.minmem=lots rd.tmpfsroot.onfail=reboot' -- tmpfsroot /init
+	refuses "tmpfsroot.conf: rd.tmpfsroot.minmem=-1 is wrong: expected a size such as 64M,"* \
+		-p 'printf "%s\n" rd.tmpfsroot.minmem=-1 rd.tmpfsroot.onfail=reboot >etc/tmpfsroot.conf' \
+		-- tmpfsroot /init
+}
+
+@test "a word that does not exist" {
+	refuses "kernel command line: unknown word rd.tmpfsroot.siez: see tmpfsroot.cmdline(7)" \
+		-k 'rd.tmpfsroot.siez=1 rd.tmpfsroot.onfail=reboot' -- tmpfsroot /init
+}
+
+@test "a tree that does not fit, by bytes" {
+	refuses "the tree needs "*" bytes), the tmpfs holds 1.0 MiB (1048576): raise size= in"* \
+		-- tmpfsroot --onfail=reboot --opts=size=1M /init
+}
+
+@test "a tree that does not fit, by inodes: to the last one" {
+	local needed
+
+	boot -- tmpfsroot --dry-run /init
+	needed=$(sed -n 's/.*needed: \([0-9]*\) inodes/\1/p' <<<"$output")
+	refuses "the tree needs $needed inodes, the tmpfs holds $((needed - 1)): raise nr_inodes="* \
+		-- tmpfsroot --onfail=reboot --opts=nr_inodes=$((needed - 1)) /init
+	boot -- tmpfsroot --opts=nr_inodes="$needed" /init
+	[ "${lines[0]}" = "init: /init  TMPFSROOT=1" ]
+}
+
+@test "no memory for it" {
+	refuses *" of memory are available, the move needs "*" and "*" must stay available: lower rd."* \
+		-- tmpfsroot --onfail=reboot --minmem=100% /init
+}
+
+@test "what this version does not do" {
+	refuses "rd.tmpfsroot.method=bind is not known to this version: leave it out" \
+		-- tmpfsroot --onfail=reboot --method=bind /init
+}
+
+@test "onfail=poweroff" {
+	boot -a unchanged -- tmpfsroot --onfail=poweroff /none
+	[ "$status" -eq 130 ]
+	[ "${lines[1]}" = "tmpfsroot: powering off" ]
+}
+
+@test "onfail=continue starts init where it is, and tells it" {
+	boot -a unchanged -- tmpfsroot --onfail=continue --opts=size=1M /init a
+	[ "$status" -eq 0 ]
+	[ "${lines[1]}" = "tmpfsroot: going on without the move" ]
+	[ "${lines[2]}" = "init: /init a TMPFSROOT=0" ]
+}
+
+@test "onfail=continue does not loop where init asks again" {
+	boot -p 'printf "#!/bin/sh\nexec tmpfsroot --onfail=\$1 --opts=size=1M /init reboot\n" >init' \
+		-- tmpfsroot --onfail=continue --opts=size=1M /init reboot
+	[ "$status" -eq 129 ]
+	[[ "$output" == *"the move has failed, init was started where it is and asks again"* ]]
+}
+
+@test "onfail=shell gives a shell, and tries again when it ends" {
+	boot -a 'grep -q moved-now "$root/proof"' -p 'rm bin/sh; cp bin/busybox bin/real
+		printf "#!/bin/real sh\ncase \$0 in /init) echo moved-now >/proof;; *) echo in the shell; chmod +x /init;; esac\n" \
+			>bin/sh; chmod +x bin/sh; cp bin/sh init; chmod -x init' -- tmpfsroot /init
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"a shell follows; leave it (exit) to try again"*"in the shell"* ]]
+}
+
+@test "rd.shell=0 gives no shell: PID 1 waits for ever" {
+	run timeout -s KILL 2 "$BATS_TEST_DIRNAME/boot" -k rd.shell=0 "$BATS_TEST_TMPDIR" tmpfsroot /none
+	[ "$status" -eq 137 ]
+	[[ "$output" == *"there is no shell to be had (rd.shell=0): waiting for ever"* ]]
+}
+
+@test "crash kernel: init is started where it is" {
+	boot -a unchanged -k elfcorehdr=0x1000 -- tmpfsroot /init
+	[ "${lines[0]}" = "init: /init  TMPFSROOT=0" ]
+}
