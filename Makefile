@@ -65,21 +65,25 @@ demo:
 	tests/vm/demo
 
 # All that runs unattended. The quick tests need no virtual machine.
+PROVE = CMOCKA_MESSAGE_OUTPUT=TAP prove --timer --exec ''
+QUICK = $(UNIT) $(wildcard tests/ns/*.bats)
+VM = $(wildcard tests/vm/*.bats)
+
 check: deps
-	$(MAKE) lint tests-programs
-	tests/run unit ns vm
+	$(MAKE) lint programs
+	$(PROVE) $(QUICK) $(VM)
 
 check-quick:
 	tests/deps quick
-	$(MAKE) tests-programs
-	tests/run unit ns
+	$(MAKE) programs
+	$(PROVE) $(QUICK)
 
 check-vm:
 	tests/deps vm
-	$(MAKE) tests-programs
-	tests/run vm
+	$(MAKE) programs
+	$(PROVE) $(VM)
 
-tests-programs: all tools $(UNIT)
+programs: all tools $(UNIT)
 	$(MAKE) static CC=musl-gcc
 
 lint:
@@ -91,4 +95,4 @@ clean:
 -include $(wildcard build/*.d build/static/*.d)
 
 FORCE:
-.PHONY: all static tools install deps demo check check-quick check-vm tests-programs lint clean FORCE
+.PHONY: all static tools install deps demo check check-quick check-vm programs lint clean FORCE

@@ -151,8 +151,8 @@ static int execute(const struct boot *boot)
 
 	if (boot->options.drop_capabilities && runinit_drop(boot->options.drop_capabilities) < 0)
 		return -EPERM;
-	if (boot->options.console && runinit_console(boot->options.console) < 0)
-		return -EIO;
+	if (boot->options.applet == APPLET_RUN_INIT)
+		runinit_console(boot->options.console);
 	(void)execve(init[0], init, environ);
 	return log_error(errno, "executing %s", init[0]);
 }
@@ -180,7 +180,7 @@ static int move_and_switch(struct boot *boot)
 	double start = seconds_now();
 
 	if (result == 0)
-		result = switch_to(&boot->plan);
+		result = switch_to(&boot->plan, false);
 	if (result < 0)
 		return result;
 	report.switch_seconds = seconds_now() - start;
@@ -225,7 +225,7 @@ static int run(struct boot *boot)
 	result = plan_check(&boot->plan);
 	if (result == 0)
 		result = boot->plan.source == SOURCE_INITRAMFS ? move_and_switch(boot)
-							       : switch_to(&boot->plan);
+							       : switch_to(&boot->plan, boot->options.persist);
 	return result < 0 ? result : execute(boot);
 }
 

@@ -146,7 +146,7 @@ static const char *option_name(const struct word *word)
 
 void options_init(struct options *options, enum applet applet)
 {
-	*options = (struct options){ .applet = applet, .shell = true };
+	*options = (struct options){ .applet = applet, .shell = true, .console = "/dev/console" };
 }
 
 int size_parse(const char *text, bool percent, struct size *size)
@@ -333,7 +333,7 @@ static int parse_switch_root(struct options *options, const char *argument)
 	return 0;
 }
 
-/* klibc's run-init: -d CAPS, -c CONSOLE, -n; a value may stand in the same argument. Returns how
+/* klibc's run-init: -d CAPS, -c CONSOLE, -n, -p; a value may stand in the same argument. Returns how
  * many arguments were taken. */
 static int parse_run_init(struct options *options, char **argv)
 {
@@ -341,12 +341,15 @@ static int parse_run_init(struct options *options, char **argv)
 			     : argv[0][1] == 'd' ? &options->drop_capabilities
 						 : NULL;
 
-	if (strcmp(argv[0], "-n") == 0) {
-		options->action = ACTION_DRY_RUN;
+	if (strcmp(argv[0], "-n") == 0 || strcmp(argv[0], "-p") == 0) {
+		if (argv[0][1] == 'n')
+			options->action = ACTION_DRY_RUN;
+		else
+			options->persist = true;
 		return 1;
 	}
 	if (!value)
-		return log_error(0, "unknown option %s: expected -d CAPS, -c CONSOLE or -n", argv[0]);
+		return log_error(0, "unknown option %s: expected -d CAPS, -c CONSOLE, -n or -p", argv[0]);
 	*value = argv[0][2] ? argv[0] + 2 : argv[1];
 	if (!*value)
 		return log_error(0, "%s needs a value", argv[0]);
@@ -386,7 +389,7 @@ void options_help(const struct options *options, FILE *out)
 		return;
 	}
 	if (options->applet == APPLET_RUN_INIT) {
-		(void)fputs("Usage: run-init [-d CAPS] [-c CONSOLE] [-n] NEWROOT INIT [ARG...]\n", out);
+		(void)fputs("Usage: run-init [-d CAPS] [-c CONSOLE] [-n] [-p] NEWROOT INIT [ARG...]\n", out);
 		return;
 	}
 	(void)fputs("Usage: tmpfsroot [OPTION...] [NEWROOT] INIT [ARG...]\n"

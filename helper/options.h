@@ -48,7 +48,8 @@ struct options {
 	bool quiet, debug, shell;
 
 	/* run-init alone */
-	const char *console, *drop_capabilities;
+	const char *console, *drop_capabilities; /* a device; a list, or NULL */
+	bool persist; /* the old root is not deleted */
 
 	/* facts of the kernel command line */
 	const char *rdinit;

@@ -121,14 +121,13 @@ int runinit_drop(const char *capabilities)
 	return result < 0 ? result : drop_own(set);
 }
 
-int runinit_console(const char *console)
+void runinit_console(const char *console)
 {
 	auto_close int fd = open(console, O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
-		return log_error(errno, "run-init: opening the console %s", console);
-	for (int to = STDIN_FILENO; to <= STDERR_FILENO; to++)
+		(void)log_warning(errno, "run-init: opening the console %s", console);
+	for (int to = STDIN_FILENO; fd >= 0 && to <= STDERR_FILENO; to++)
 		if (dup2(fd, to) < 0)
-			return log_error(errno, "dup2");
-	return 0;
+			(void)log_warning(errno, "run-init: making %s the standard streams", console);
 }

@@ -11,7 +11,8 @@ int runinit_check(const char *capabilities);
  * Returns 0 or a negative errno, logged. */
 int runinit_drop(const char *capabilities);
 
-/* Makes the device, a path, the standard input, output and error. */
-int runinit_console(const char *console);
+/* Makes the device, a path, the standard input, output and error. A failure is a warning: init may
+ * do without. */
+void runinit_console(const char *console);
 
 #endif

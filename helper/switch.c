@@ -138,7 +138,7 @@ static void remove_old_root(const struct plan *plan, int old_root)
 		(void)log_warning(0, "the old root was not deleted whole, its memory stays used");
 }
 
-int switch_to(const struct plan *plan)
+int switch_to(const struct plan *plan, bool persist)
 {
 	auto_close int old_root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int new_root = new_root_of(plan), made[API_MAX], result;
@@ -163,9 +163,9 @@ int switch_to(const struct plan *plan)
 		attach_made(new_root, made);
 		if (plan->source == SOURCE_INITRAMFS)
 			reopen_console(&old);
-		if (initramfs)
+		if (initramfs && !persist)
 			remove_old_root(plan, old_root);
-		else
+		else if (!initramfs)
 			log_message(LOG_INFO, "the old root is %s, not an initramfs: it stays as it is",
 					plan->root_mount->type);
 		if (chdir("/") != 0)

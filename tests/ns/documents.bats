@@ -126,9 +126,11 @@ completes() {
 
 @test "patterns: what the examples in tmpfsroot.cmdline(7) leave out" {
 	boot -p 'mkdir -p boot usr/share/doc/a lib/boot; touch boot/b usr/share/doc/a/b lib/a.pyc
-		mkdir -p lib/__pycache__/b' -a 'cd "$root"; find boot lib usr/share' \
-		-- tmpfsroot '--exclude=/boot:/usr/share/doc/*:*.pyc:__pycache__' /init
+		mkdir -p lib/__pycache__/b; touch usr/share/deep lib/deep' \
+		-a 'cd "$root"; find boot lib usr/share' \
+		-- tmpfsroot '--exclude=/boot:/usr/share/doc/*:*.pyc:__pycache__:/*/deep' /init
 	[[ $output == *$'\nlib/boot'* ]]
+	[[ $output == *$'\nusr/share/deep'* && $output != *lib/deep* ]] # "*" stops at a slash
 	[[ $output == *$'\nusr/share/doc' ]] || [[ $output == *$'\nusr/share/doc\n'* ]]
 	[[ $output != *doc/a* && $output != *pyc* && $output != *$'\nboot'* ]]
 }

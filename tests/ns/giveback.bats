@@ -52,7 +52,7 @@ fails_at()
 }
 
 @test "giving back fails, too: nothing is lost, the target is mounted" {
-	boot -p 'hardtree tree; find tree -type f | wc -l >../count' \
+	boot -p 'hardtree tree; find tree -type f -printf x | wc -c >../count' \
 		-a 'find tree run -type f -print0 | sed -z "s,^run/tmpfsroot/target/,," | sort -uz |
 			grep -zc "^tree/" | diff - ../count' \
 		-w "taskset -c 0 strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=write -e inject=write:error=ENOSPC:when=2000+1000" -- tmpfsroot --onfail=reboot /init

@@ -35,17 +35,73 @@ switches_with()
 	switches_with switch_root /new /sbin/init a b
 }
 
-@test "run-init NEWROOT INIT" {
-	switches_with run-init -c /dev/console /new /sbin/init a b >/dev/null ||
-		skip "the console takes the output away"
-}
-
-@test "run-init without a console of its own" {
-	boot -k quiet -p "$new_root; printf '#!/bin/sh\nexec cat /proc/self/status\n' >new/sbin/init" \
-		-- run-init -d cap_sys_module,CAP_SYS_RAWIO -c /dev/stderr /new /sbin/init
-	[ "$status" -eq 129 ] || [ "$status" -ne 0 ]
-}
-
 @test "tmpfsroot NEWROOT INIT" {
 	switches_with tmpfsroot /new /sbin/init a b
+}
+
+@test "run-init NEWROOT INIT" {
+	switches_with run-init -c /proc/self/fd/1 /new /sbin/init a b
+}
+
+@test "run-init opens the console, in the new root" {
+	boot -k quiet -p "$new_root; touch new/console" -a 'cat "$root/console"' -- \
+		run-init -c /console /new /sbin/init a
+	[ "${lines[0]}" = "new init: /sbin/init a []" ]
+}
+
+@test "run-init -d takes capabilities away for good" {
+	boot -k quiet -p "$new_root; printf '#!/bin/sh\ngrep Cap /proc/self/status\n' >new/sbin/init
+		ln -s busybox new/bin/grep" -- run-init -c /proc/self/fd/1 -d cap_chown,KILL /new /sbin/init
+	[ "$status" -eq 0 ]
+	for set in CapPrm CapEff CapBnd; do
+		[ $((0x$(sed -n "s/^$set:\t//p" <<<"$output") & 0x21)) -eq 0 ]
+		[ $((0x$(sed -n "s/^$set:\t//p" <<<"$output") & 0x02)) -eq 2 ]
+	done
+}
+
+@test "run-init refuses a capability that does not exist" {
+	boot -a unchanged -k rd.tmpfsroot.onfail=reboot -p "$new_root" -- run-init -d cap_chwon /new /sbin/init
+	[ "$status" -eq 129 ]
+	[[ "${lines[0]}" == "run-init: run-init: -d cap_chwon is not a capability"* ]]
+}
+
+@test "run-init -n only asks whether it would work" {
+	boot -k quiet -a unchanged -p "$new_root" -- sh -c 'run-init -n /new /sbin/init && echo good
+		run-init -n /new /sbin/none || echo bad'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = good ]
+	[ "${lines[2]}" = bad ]
+	[ "${#lines[@]}" -eq 3 ]
+}
+
+@test "run-init -p leaves the old root be" {
+	boot -k quiet -p "$new_root" -a 'ls -A' -- run-init -c /proc/self/fd/1 -p /new /sbin/init a b
+	[[ "$output" == *$'\nbin\n'*$'\nusr'* ]]
+}
+
+@test "an init that is missing in NEWROOT is found out before anything is deleted" {
+	boot -a unchanged -k rd.tmpfsroot.onfail=reboot -p "$new_root" -- switch_root /new /sbin/none
+	[ "$status" -eq 129 ]
+	[ "${lines[0]}" = "switch_root: opening /sbin/none in /new: No such file or directory; name an init that is there" ]
+}
+
+@test "an old root that is no initramfs is not deleted" {
+	boot -t ext4 -k '' -p "$new_root" -a 'ls -A | grep -qx bin && ls -A | grep -qx init' -- \
+		switch_root /new /sbin/init a b
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"the old root is ext4, not an initramfs: it stays as it is"* ]]
+}
+
+@test "--help and --version of the three names" {
+	for name in tmpfsroot switch_root run-init; do
+		ln -sf "$BATS_TEST_DIRNAME/../../build/tmpfsroot" "$BATS_TEST_TMPDIR/$name"
+	done
+	run "$BATS_TEST_TMPDIR/switch_root" -h
+	[ "$output" = "Usage: switch_root [-h] [-V] NEWROOT INIT [ARG...]" ]
+	run "$BATS_TEST_TMPDIR/switch_root" -V
+	[[ "$output" == "switch_root from tmpfsroot "* ]]
+	run "$BATS_TEST_TMPDIR/tmpfsroot" --version
+	[[ "$output" =~ ^tmpfsroot\ [0-9]+\.[0-9]+ ]]
+	run "$BATS_TEST_TMPDIR/run-init" -x
+	[ "$status" -eq 2 ]
 }

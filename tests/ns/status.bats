@@ -1,0 +1,55 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the helper only tells: --dry-run and --status, here and on a root that it made.
+
+load namespace
+
+@test "--dry-run prints the plan and changes nothing" {
+	boot -k '' -a unchanged -p 'mkdir run; mount -t tmpfs run run; ln init link; truncate -s 1G sparse' \
+		-- tmpfsroot --dry-run /init
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "source: the whole initramfs, moved to a new tmpfs (/ is ramfs)" ]
+	[[ "$output" == *$'\nentries: '*" directories, 1 further hard links"* ]]
+	[[ "$output" == *$'\nbytes to allocate: '*" MiB), the largest file 1.9 MiB"* ]]
+	[[ "$output" == *$'\nlimits of the target: '*" inodes; needed: "* ]]
+	[[ "$output" == *$'\nmemory: '*" available, "*" needed for the move, 0 B must stay"* ]]
+	[[ "$output" == *$'\nmounts to carry: /run /proc\n'* ]]
+	[[ "$output" == *$'\nmounts to make: /sys /dev /dev/pts\n'* ]]
+	[[ "$output" == *$'\ninit: /init, interpreter: /bin/sh' ]]
+}
+
+@test "--dry-run fails where the boot would" {
+	boot -a unchanged -- tmpfsroot --dry-run --opts=size=1M /init
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"the tree needs "* ]]
+	boot -a unchanged -- tmpfsroot --dry-run /none
+	[ "$status" -eq 1 ]
+}
+
+@test "--dry-run by a user who is not root" {
+	boot -k '' -p 'chmod 755 .; cp "$(command -v setpriv)" bin/; cp --parents \
+		$(ldd "$(command -v setpriv)" | grep -o "/[^ ]*") .' -- \
+		setpriv --reuid 65534 --regid 65534 --clear-groups tmpfsroot --dry-run /init
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"limits of the target: unknown, only root may ask for them"* ]]
+}
+
+@test "--status before and after" {
+	boot -k '' -p 'echo tmpfsroot --status >probe' -- sh -c 'tmpfsroot --status; exec tmpfsroot /init'
+	[[ "${lines[0]}" == "root: ramfs (old-root), mode 0755, a mount with a parent" ]]
+	[[ "${lines[3]}" == "boot: not by tmpfsroot,"* ]]
+	[[ "${lines[5]}" == "root: tmpfs (tmpfsroot), mode 0755, a mount with a parent, made by tmpfsroot" ]]
+	[[ "${lines[7]}" == "pivot_root: works" ]]
+	[[ "${lines[8]}" == "boot: / is a tmpfs: "*" entries, "*" (/run/tmpfsroot/report.json)" ]]
+}
+
+@test "--status=json is JSON and holds the report" {
+	boot -k '' -p 'echo tmpfsroot --status=json >probe' -- tmpfsroot /init
+	python3 - <<EOF
+import json
+status = json.loads("""$(tail -n +2 <<<"$output")""")
+assert status["root"]["type"] == "tmpfs" and status["root"]["tmpfsroot"] is True, status
+assert status["root"]["has_parent"] is True and status["pivot_root"] is True, status
+assert status["boot"]["source"] == "initramfs", status
+EOF
+}
