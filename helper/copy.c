@@ -11,8 +11,8 @@
 #include <sys/xattr.h>
 
 /* From this size on a mapping of the source is cheaper than a buffer: one copy instead of two. */
-#define MAP_FROM (128UL * 1024)
-#define MAP_WINDOW (2UL * 1024 * 1024)
+#define MAP_FROM       (128UL * 1024)
+#define MAP_WINDOW     (2UL * 1024 * 1024)
 #define RESIDENT_PAGES 8192U
 
 static int failed(struct copy *copy, const char *operation, int error)
@@ -47,7 +47,10 @@ static int write_at(struct copy *copy, const char *data, size_t length, uint64_t
 		if (put < 0 && errno == EINTR)
 			continue;
 		if (put <= 0) /* EFAULT: the mapped source has lost pages */
-			return failed(copy, "write", put == 0 ? EIO : errno == EFAULT ? ESTALE : errno);
+			return failed(copy, "write",
+					put == 0	  ? EIO
+					: errno == EFAULT ? ESTALE
+							  : errno);
 		data += put;
 		offset += (uint64_t)put;
 		copy->copied += (uint64_t)put;
@@ -59,7 +62,8 @@ static int write_at(struct copy *copy, const char *data, size_t length, uint64_t
 /* The kernel itself reads the mapping, so that a source cut short is an error, not a signal. */
 static int copy_mapped(struct copy *copy, uint64_t from, size_t length)
 {
-	char *window = mmap(NULL, length, PROT_READ, MAP_SHARED | MAP_POPULATE, copy->source, (off_t)from);
+	char *window = mmap(NULL, length, PROT_READ, MAP_SHARED | MAP_POPULATE, copy->source,
+			(off_t)from);
 	int result;
 
 	if (window == MAP_FAILED)
@@ -101,7 +105,8 @@ static int copy_data(struct copy *copy, uint64_t from, uint64_t to)
 
 /* ramfs knows no SEEK_DATA, and reading a hole, or populating a mapping over it, would allocate
  * its pages for good. mincore(2) tells which pages are there and touches none. */
-static int next_resident(struct copy *copy, uint64_t from, uint64_t to, uint64_t *start, uint64_t *end)
+static int next_resident(
+		struct copy *copy, uint64_t from, uint64_t to, uint64_t *start, uint64_t *end)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), at = from;
 	unsigned char resident[RESIDENT_PAGES];
@@ -136,7 +141,8 @@ static int next_resident(struct copy *copy, uint64_t from, uint64_t to, uint64_t
 	return 0;
 }
 
-static int next_extent(struct copy *copy, uint64_t from, uint64_t to, uint64_t *start, uint64_t *end)
+static int next_extent(
+		struct copy *copy, uint64_t from, uint64_t to, uint64_t *start, uint64_t *end)
 {
 	off_t data, hole;
 
@@ -290,7 +296,8 @@ int attributes_disinherit(struct attributes_of file)
 	static const char key[] = "system.posix_acl_access";
 	int result = enter(file);
 
-	if (result == 0 && (file.name ? lremovexattr(file.name, key) : fremovexattr(file.fd, key)) != 0)
+	if (result == 0 && (file.name ? lremovexattr(file.name, key)
+				      : fremovexattr(file.fd, key)) != 0)
 		result = errno == ENODATA || errno == EOPNOTSUPP ? 0 : -errno;
 	return result;
 }

@@ -10,12 +10,12 @@
 #define COPY_BUFFER (256UL * 1024)
 
 struct copy {
-	int source, target; /* open for reading, for writing */
-	uint64_t size; /* of the source, bytes */
-	bool dense; /* has no holes */
-	bool ramfs; /* the source is on a ramfs */
-	char *buffer; /* COPY_BUFFER bytes */
-	uint64_t copied; /* bytes so far */
+	int source, target;    /* open for reading, for writing */
+	uint64_t size;	       /* of the source, bytes */
+	bool dense;	       /* has no holes */
+	bool ramfs;	       /* the source is on a ramfs */
+	char *buffer;	       /* COPY_BUFFER bytes */
+	uint64_t copied;       /* bytes so far */
 	const char *operation; /* what failed */
 };
 
@@ -45,7 +45,8 @@ struct attributes {
 int attributes_load(struct attributes *attributes, struct attributes_of file);
 
 /* Sets them; those that the file system cannot hold are counted in *LOST. The same results. */
-int attributes_store(const struct attributes *attributes, struct attributes_of file, unsigned *lost);
+int attributes_store(
+		const struct attributes *attributes, struct attributes_of file, unsigned *lost);
 
 /* Takes away the access list that a new file inherits from a directory with a default one. The
  * same results. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/reboot.h>
 #include <sys/wait.h>
@@ -66,6 +67,7 @@ void failure_act(const struct options *options, int proc, char **argv)
 	}
 	run_shell();
 	(void)sleep(PAUSE);
+	(void)unsetenv("TMPFSROOT"); /* as the first time */
 	self = openat(proc, "self/exe", O_RDONLY | O_CLOEXEC);
 	if (self >= 0)
 		(void)fexecve(self, argv, environ);

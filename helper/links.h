@@ -21,7 +21,10 @@ struct links {
 	size_t size, count;
 };
 
-#define LINKS_EMPTY { .lock = PTHREAD_MUTEX_INITIALIZER }
+#define LINKS_EMPTY                                                                                \
+	{                                                                                          \
+		.lock = PTHREAD_MUTEX_INITIALIZER                                                  \
+	}
 
 struct link_entry *links_find(const struct links *links, uint64_t inode);
 

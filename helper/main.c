@@ -23,7 +23,7 @@
 
 /* In init's environment: how often the helper has started it on the new root; 0, that the move
  * failed and init was started where it is (rd.tmpfsroot.onfail=continue). */
-#define WITNESS "TMPFSROOT"
+#define WITNESS	   "TMPFSROOT"
 #define STARTS_MAX 4
 
 extern char **environ;
@@ -35,7 +35,7 @@ struct boot {
 	int proc;
 	double start;
 	char *kernel, *conf; /* the texts that the options point into */
-	char **init; /* the argument vector where it is made here */
+	char **init;	     /* the argument vector where it is made here */
 };
 
 /* Without a console the first files opened would become standard output. */
@@ -81,8 +81,8 @@ static int read_words(struct boot *boot)
 /* The kernel started this program by rdinit=: then its arguments are all init's. */
 static bool started_by_kernel(const struct boot *boot, char **argv)
 {
-	return getpid() == 1 && boot->options.rdinit && strcmp(argv[0], boot->options.rdinit) == 0 &&
-	       !getenv(WITNESS);
+	return getpid() == 1 && boot->options.rdinit &&
+	       strcmp(argv[0], boot->options.rdinit) == 0 && !getenv(WITNESS);
 }
 
 static int init_of_kernel(struct boot *boot, int argc, char **argv)
@@ -106,14 +106,14 @@ static int find_request(struct boot *boot, char **arguments)
 		boot->request.new_root = *arguments++;
 	boot->request.init = arguments;
 	if (!arguments[0])
-		return log_error(0, "no INIT is given: usage: %s INIT [ARG...]", tmpfsroot
-						? "tmpfsroot [OPTION...] [NEWROOT]"
-						: "switch_root (run-init) NEWROOT");
+		return log_error(0, "no INIT is given: usage: %s INIT [ARG...]",
+				tmpfsroot ? "tmpfsroot [OPTION...] [NEWROOT]"
+					  : "switch_root (run-init) NEWROOT");
 	return 0;
 }
 
-/* options: the program's own, the kernel's, the conf file's; and what to start, which onfail=continue
- * needs even where a word is wrong. */
+/* options: the program's own, the kernel's, the conf file's; and what to start, which
+ * onfail=continue needs even where a word is wrong. */
 static int find_options(struct boot *boot, int argc, char **argv)
 {
 	int result, first, found = 0;
@@ -165,8 +165,10 @@ static int start_again(const struct boot *boot)
 	unsigned long starts = witness ? strtoul(witness, NULL, 10) : 0;
 
 	if (starts >= STARTS_MAX)
-		return log_error(0, "init has asked for itself %lu times: let it ask only where "
-					WITNESS " is not in its environment", starts);
+		return log_error(0,
+				"init has asked for itself %lu times: let it ask only "
+				"where " WITNESS " is not in its environment",
+				starts);
 	if (set_witness(starts + 1) < 0)
 		return -ENOMEM;
 	return execute(boot);
@@ -179,10 +181,13 @@ static int move_and_switch(struct boot *boot)
 	int result = move_tree(&boot->plan, boot->options.exclude, &moved);
 	double start = seconds_now();
 
-	if (result == 0)
-		result = switch_to(&boot->plan, false);
 	if (result < 0)
 		return result;
+	result = switch_to(&boot->plan, false);
+	if (result < 0) {
+		move_back(&boot->plan);
+		return result;
+	}
 	report.switch_seconds = seconds_now() - start;
 	report.total_seconds = seconds_now() - boot->start;
 	report_write(&report);
@@ -194,10 +199,14 @@ static int check_caller(const struct boot *boot)
 	const char *witness = getenv(WITNESS);
 
 	if (getpid() != 1)
-		return log_error(0, "this is process %d, expected PID 1 of a system that boots: start it by "
-				    "rdinit= or exec, or use --dry-run", (int)getpid());
+		return log_error(0,
+				"this is process %d, expected PID 1 of a system that boots: start "
+				"it by "
+				"rdinit= or exec, or use --dry-run",
+				(int)getpid());
 	if (boot->plan.source == SOURCE_INITRAMFS && witness && strcmp(witness, "0") == 0)
-		return log_error(0, "the move has failed, init was started where it is and asks again: let "
+		return log_error(0, "the move has failed, init was started where it is and asks "
+				    "again: let "
 				    "it ask only where " WITNESS " is not in its environment");
 	return 0;
 }
@@ -224,8 +233,9 @@ static int run(struct boot *boot)
 		return set_witness(0) < 0 ? -ENOMEM : execute(boot);
 	result = plan_check(&boot->plan);
 	if (result == 0)
-		result = boot->plan.source == SOURCE_INITRAMFS ? move_and_switch(boot)
-							       : switch_to(&boot->plan, boot->options.persist);
+		result = boot->plan.source == SOURCE_INITRAMFS
+					 ? move_and_switch(boot)
+					 : switch_to(&boot->plan, boot->options.persist);
 	return result < 0 ? result : execute(boot);
 }
 
@@ -248,7 +258,8 @@ static bool print_about(const struct options *options)
 	if (options->action == ACTION_HELP)
 		options_help(options, stdout);
 	else if (options->action == ACTION_VERSION)
-		(void)printf("%s%s\n", options->applet == APPLET_SWITCH_ROOT ? "switch_root from " : "",
+		(void)printf("%s%s\n",
+				options->applet == APPLET_SWITCH_ROOT ? "switch_root from " : "",
 				"tmpfsroot " TMPFSROOT_VERSION);
 	else
 		return false;
@@ -265,9 +276,9 @@ int main(int argc, char **argv)
 	open_standard_streams();
 	options_init(&boot.options, applet_of(argc > 0 ? argv[0] : ""));
 	options_init(&about, boot.options.applet);
-	log_set_name(boot.options.applet == APPLET_SWITCH_ROOT ? "switch_root"
-		     : boot.options.applet == APPLET_RUN_INIT  ? "run-init"
-							       : "tmpfsroot");
+	log_set_name(boot.options.applet == APPLET_SWITCH_ROOT	 ? "switch_root"
+			: boot.options.applet == APPLET_RUN_INIT ? "run-init"
+								 : "tmpfsroot");
 	if (first)
 		log_to_kernel();
 	else if (options_parse_program(&about, argv) < 0)
@@ -278,7 +289,8 @@ int main(int argc, char **argv)
 	if (result == 0 && print_about(&boot.options))
 		result = 0;
 	else if (result == 0 && boot.options.action >= ACTION_STATUS)
-		result = report_status(boot.proc, boot.options.action == ACTION_STATUS_JSON, stdout);
+		result = report_status(
+				boot.proc, boot.options.action == ACTION_STATUS_JSON, stdout);
 	else if (result == 0)
 		result = run(&boot);
 	if (first && boot.options.action == ACTION_RUN) {

@@ -148,7 +148,8 @@ int mounts_open_proc(bool *made)
 	close_fd(&proc);
 	proc = mounts_make(&api_mounts[0]);
 	if (proc < 0)
-		return log_error(proc, "/proc is not mounted, and making a proc file system failed");
+		return log_error(
+				proc, "/proc is not mounted, and making a proc file system failed");
 	*made = true;
 	return proc;
 }

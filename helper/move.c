@@ -38,9 +38,9 @@
 
 struct move {
 	int roots[WALK_TREES], target_alone[WALK_TREES];
-	bool ramfs; /* the source is one */
+	bool ramfs;	 /* the source is one */
 	bool attributes; /* the source may have extended attributes */
-	bool back; /* giving back: what is in the target already is not an error */
+	bool back;	 /* giving back: what is in the target already is not an error */
 	uint64_t chunk;
 	struct links links;
 	atomic_uint_fast64_t entries, bytes, held, peak;
@@ -58,7 +58,8 @@ struct mover {
 	char names[BATCH_NAMES * (NAME_MAX + 1)];
 };
 
-static int failed(const char *operation, const struct walk_node *directory, const char *name, int error)
+static int failed(const char *operation, const struct walk_node *directory, const char *name,
+		int error)
 {
 	char path[WALK_PATH];
 
@@ -72,7 +73,8 @@ static struct move *move_of(const struct walk_worker *worker)
 
 static void hold(struct move *move, uint64_t bytes)
 {
-	uint64_t held = atomic_fetch_add(&move->held, bytes) + bytes, peak = atomic_load(&move->peak);
+	uint64_t held = atomic_fetch_add(&move->held, bytes) + bytes,
+		 peak = atomic_load(&move->peak);
 
 	atomic_fetch_add(&move->bytes, bytes);
 	while (held > peak && !atomic_compare_exchange_weak(&move->peak, &peak, held))
@@ -140,15 +142,18 @@ static int move_enter(struct walk_worker *worker, struct walk_node *directory)
 		return 0;
 	if (errno != EEXIST || !move->back)
 		return failed("mkdir in the target", directory, "", errno);
-	if (sys_stat(target, directory->name, &st) < 0 || sys_stat(move->roots[WALK_TARGET], "", &top) < 0)
+	if (sys_stat(target, directory->name, &st) < 0 ||
+			sys_stat(move->roots[WALK_TARGET], "", &top) < 0)
 		return failed("stat in the target", directory, "", errno);
 	return st.mnt_id == top.mnt_id ? 0 : WALK_SKIP;
 }
 
 static void timespecs(const struct sys_stat *st, struct timespec times[static 2])
 {
-	times[0] = (struct timespec){ .tv_sec = (time_t)st->atime.tv_sec, .tv_nsec = st->atime.tv_nsec };
-	times[1] = (struct timespec){ .tv_sec = (time_t)st->mtime.tv_sec, .tv_nsec = st->mtime.tv_nsec };
+	times[0] = (struct timespec){ .tv_sec = (time_t)st->atime.tv_sec,
+		.tv_nsec = st->atime.tv_nsec };
+	times[1] = (struct timespec){ .tv_sec = (time_t)st->mtime.tv_sec,
+		.tv_nsec = st->mtime.tv_nsec };
 }
 
 /* Reads the attributes of the source, to be set by set_metadata(). */
@@ -156,9 +161,9 @@ static int load_attributes(struct walk_worker *worker, int source, const char *n
 {
 	struct mover *mover = worker->own;
 
-	return move_of(worker)->attributes
-			? attributes_load(&mover->attributes, (struct attributes_of){ source, name })
-			: 0;
+	return move_of(worker)->attributes ? attributes_load(&mover->attributes,
+							     (struct attributes_of){ source, name })
+					   : 0;
 }
 
 static int store_attributes(struct walk_worker *worker, int target, const char *name)
@@ -212,7 +217,8 @@ static const char *set_metadata_by_name(
 	if (store_attributes(worker, target, name) < 0)
 		return "setting its attributes";
 	timespecs(st, times);
-	return utimensat(target, name, times, AT_SYMLINK_NOFOLLOW) != 0 ? "setting its times" : NULL;
+	return utimensat(target, name, times, AT_SYMLINK_NOFOLLOW) != 0 ? "setting its times"
+									: NULL;
 }
 
 /* The top keeps the mode and owner it was mounted with. After a failure the directory gets its
@@ -228,7 +234,8 @@ static int move_leave(struct walk_worker *worker, struct walk_node *directory)
 	result = load_attributes(worker, fd[WALK_SOURCE], NULL);
 	if (result < 0)
 		return failed("reading its attributes", directory, "", result);
-	operation = set_metadata(worker, fd[WALK_TARGET], &directory->st, directory->parent != NULL);
+	operation = set_metadata(
+			worker, fd[WALK_TARGET], &directory->st, directory->parent != NULL);
 	return operation ? failed(operation, directory, "", errno) : 0;
 }
 
@@ -276,8 +283,10 @@ static const char *link_file(
 	errno = -result;
 	if (result < 0)
 		return "opening the directory of its first name";
-	return linkat(mover->links.fd[WALK_TARGET], first->name, worker->cursor.fd[WALK_TARGET], name, 0) != 0
-			       ? "link" : NULL;
+	return linkat(mover->links.fd[WALK_TARGET], first->name, worker->cursor.fd[WALK_TARGET],
+			       name, 0) != 0
+			       ? "link"
+			       : NULL;
 }
 
 /* Makes the file or, where another of its names was met before, the link; *LINKED tells. The lock
@@ -408,8 +417,8 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 
 /* On the way back the name may be there still. A regular file that is shorter than the one to be
  * given back was cut: *FROM is where, and *FD is open. Returns 1 where nothing is left to do. */
-static int find_rest(struct walk_worker *worker, const char *name, const struct sys_stat *st, int *fd,
-		uint64_t *from)
+static int find_rest(struct walk_worker *worker, const char *name, const struct sys_stat *st,
+		int *fd, uint64_t *from)
 {
 	struct sys_stat there;
 	int result = sys_stat(worker->cursor.fd[WALK_TARGET], name, &there);
@@ -458,8 +467,8 @@ static int move_file(struct walk_worker *worker, struct walk_node *directory, co
 	return st->nlink > 1 ? 0 : release(worker, directory, name, 0);
 }
 
-static int move_mount_point(struct walk_worker *worker, struct walk_node *directory, const char *name,
-		const struct sys_stat *st)
+static int move_mount_point(struct walk_worker *worker, struct walk_node *directory,
+		const char *name, const struct sys_stat *st)
 {
 	int target = worker->cursor.fd[WALK_TARGET];
 	int result = S_ISDIR(st->mode) ? mkdirat(target, name, 0755)
@@ -527,7 +536,7 @@ static void keep_target(const struct plan *plan)
 }
 
 /* One worker: two could meet in one file. */
-static void give_back(const struct plan *plan)
+void move_back(const struct plan *plan)
 {
 	struct move back = { .roots = { plan->target, plan->root },
 		.back = true,
@@ -546,16 +555,16 @@ static void give_back(const struct plan *plan)
 
 int move_tree(const struct plan *plan, const char *patterns, struct move_result *result)
 {
-	struct move move = { .roots = { plan->root, plan->target },
-		.chunk = plan->chunk,
-		.links = LINKS_EMPTY };
+	struct move move = {
+		.roots = { plan->root, plan->target }, .chunk = plan->chunk, .links = LINKS_EMPTY
+	};
 	auto_close int directory = open(".", O_PATH | O_CLOEXEC);
 	double start = seconds_now();
 	int error = run(&move, patterns, plan->workers);
 
 	links_free(&move.links);
 	if (error < 0)
-		give_back(plan);
+		move_back(plan);
 	if (directory >= 0 && fchdir(directory) != 0)
 		(void)log_warning(errno, "returning to the current directory");
 	*result = (struct move_result){ .entries = atomic_load(&move.entries),

@@ -7,8 +7,8 @@
 
 /* What a move did. */
 struct move_result {
-	uint64_t entries, bytes; /* made in the target; bytes: of data copied */
-	uint64_t peak; /* the most bytes that were held twice at a time */
+	uint64_t entries, bytes;  /* made in the target; bytes: of data copied */
+	uint64_t peak;		  /* the most bytes that were held twice at a time */
 	unsigned attributes_lost; /* that the target could not hold */
 	double seconds;
 };
@@ -20,5 +20,9 @@ struct move_result {
  * all that was taken and is as it was. Returns 0 or a negative errno, logged.
  */
 int move_tree(const struct plan *plan, const char *patterns, struct move_result *result);
+
+/* The way back alone, for a move that was complete: where that fails the target is mounted on
+ * /run/tmpfsroot/target, and said so. */
+void move_back(const struct plan *plan);
 
 #endif

@@ -10,14 +10,14 @@
 #include <string.h>
 
 enum kind {
-	KIND_ROOT, /* root=: a bool; true for "tmpfsroot", any other value is somebody else's */
-	KIND_CHOICE, /* an int: the index of the value among the choices */
+	KIND_ROOT,    /* root=: a bool; true for "tmpfsroot", any other value is somebody else's */
+	KIND_CHOICE,  /* an int: the index of the value among the choices */
 	KIND_BOOLEAN, /* a bool, as dracut reads its own: the bare word is yes */
-	KIND_FLAG, /* a bool, without a value */
-	KIND_TEXT, /* a string that is not empty */
-	KIND_POINT, /* a string; "" for the bare word */
-	KIND_SIZE, /* a struct size */
-	KIND_TMPFS, /* a string: a list of tmpfs(5) mount options */
+	KIND_FLAG,    /* a bool, without a value */
+	KIND_TEXT,    /* a string that is not empty */
+	KIND_POINT,   /* a string; "" for the bare word */
+	KIND_SIZE,    /* a struct size */
+	KIND_TMPFS,   /* a string: a list of tmpfs(5) mount options */
 };
 
 #define FIELD(name) offsetof(struct options, name)
@@ -32,20 +32,20 @@ static const struct word {
 	{ "root", "tmpfsroot", "tmpfsroot", "the root is the tree in the initramfs", KIND_ROOT,
 			FIELD(root_tmpfsroot), { NULL } },
 	{ "rd.tmpfsroot", "no|yes|auto", "no, yes or auto",
-			"move the mounted real root to memory: never; or fail; if it fits", KIND_CHOICE,
-			FIELD(real_root), { "no", "yes", "auto", NULL } },
+			"move the mounted real root to memory: never; or fail; if it fits",
+			KIND_CHOICE, FIELD(real_root), { "no", "yes", "auto", NULL } },
 	{ "rd.tmpfsroot.method", "copy|bind", "copy or bind",
 			"copy into a new tmpfs, or bind the initramfs over itself", KIND_CHOICE,
 			FIELD(method), { "copy", "bind", NULL } },
-	{ "rd.tmpfsroot.opts", "LIST", "a list of tmpfs(5) mount options", "options of the new tmpfs",
-			KIND_TMPFS, FIELD(tmpfs_options), { NULL } },
+	{ "rd.tmpfsroot.opts", "LIST", "a list of tmpfs(5) mount options",
+			"options of the new tmpfs", KIND_TMPFS, FIELD(tmpfs_options), { NULL } },
 	{ "rd.tmpfsroot.minmem", "SIZE", "a size such as 64M, 2G or 10%",
 			"memory that must stay available", KIND_SIZE, FIELD(minmem), { NULL } },
 	{ "rd.tmpfsroot.exclude", "GLOB[:GLOB...]", "a list of patterns", "what is not moved",
 			KIND_TEXT, FIELD(exclude), { NULL } },
 	{ "rd.tmpfsroot.onfail", "shell|continue|reboot|poweroff",
-			"shell, continue, reboot or poweroff", "what PID 1 does when it cannot go on",
-			KIND_CHOICE, FIELD(onfail),
+			"shell, continue, reboot or poweroff",
+			"what PID 1 does when it cannot go on", KIND_CHOICE, FIELD(onfail),
 			{ "shell", "continue", "reboot", "poweroff", NULL } },
 	{ "init", "PATH", "a path", "the init of the new root", KIND_TEXT, FIELD(init), { NULL } },
 	{ "quiet", NULL, "no value", "print errors and warnings alone", KIND_FLAG, FIELD(quiet),
@@ -54,7 +54,8 @@ static const struct word {
 			FIELD(break_at), { NULL } },
 	{ "rd.shell", "[0|1]", "0 or 1", "whether a failure may give a shell", KIND_BOOLEAN,
 			FIELD(shell), { NULL } },
-	{ "rd.debug", "[0|1]", "0 or 1", "print debug messages", KIND_BOOLEAN, FIELD(debug), { NULL } },
+	{ "rd.debug", "[0|1]", "0 or 1", "print debug messages", KIND_BOOLEAN, FIELD(debug),
+			{ NULL } },
 };
 _Static_assert(ARRAY_SIZE(words) <= OPTIONS_WORDS_MAX, "options.origin has a place for each row");
 
@@ -205,7 +206,8 @@ static int parse_pair(struct options *options, const char *word, const char *val
 		enum origin origin, bool strict, const char *where)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-		const char *name = origin == ORIGIN_PROGRAM ? option_name(&words[i]) : words[i].name;
+		const char *name =
+				origin == ORIGIN_PROGRAM ? option_name(&words[i]) : words[i].name;
 
 		if (strcmp(word, name) == 0)
 			return set_word(options, &words[i], value, origin, where);
@@ -333,11 +335,11 @@ static int parse_switch_root(struct options *options, const char *argument)
 	return 0;
 }
 
-/* klibc's run-init: -d CAPS, -c CONSOLE, -n, -p; a value may stand in the same argument. Returns how
- * many arguments were taken. */
+/* klibc's run-init: -d CAPS, -c CONSOLE, -n, -p; a value may stand in the same argument. Returns
+ * how many arguments were taken. */
 static int parse_run_init(struct options *options, char **argv)
 {
-	const char **value = argv[0][1] == 'c'   ? &options->console
+	const char **value = argv[0][1] == 'c'	 ? &options->console
 			     : argv[0][1] == 'd' ? &options->drop_capabilities
 						 : NULL;
 
@@ -349,7 +351,8 @@ static int parse_run_init(struct options *options, char **argv)
 		return 1;
 	}
 	if (!value)
-		return log_error(0, "unknown option %s: expected -d CAPS, -c CONSOLE, -n or -p", argv[0]);
+		return log_error(0, "unknown option %s: expected -d CAPS, -c CONSOLE, -n or -p",
+				argv[0]);
 	*value = argv[0][2] ? argv[0] + 2 : argv[1];
 	if (!*value)
 		return log_error(0, "%s needs a value", argv[0]);
@@ -389,15 +392,19 @@ void options_help(const struct options *options, FILE *out)
 		return;
 	}
 	if (options->applet == APPLET_RUN_INIT) {
-		(void)fputs("Usage: run-init [-d CAPS] [-c CONSOLE] [-n] [-p] NEWROOT INIT [ARG...]\n", out);
+		(void)fputs("Usage: run-init [-d CAPS] [-c CONSOLE] [-n] [-p] NEWROOT INIT "
+			    "[ARG...]\n",
+				out);
 		return;
 	}
 	(void)fputs("Usage: tmpfsroot [OPTION...] [NEWROOT] INIT [ARG...]\n"
-		    "Makes an initramfs the content of a real tmpfs, makes that /, and starts INIT.\n\n",
+		    "Makes an initramfs the content of a real tmpfs, makes that /, and starts "
+		    "INIT.\n\n",
 			out);
 	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
 		(void)fprintf(out, "  --%-22s %s\n", actions[i].name, actions[i].help);
-	(void)fputs("\nOptions; each is a word of the kernel command line, too (in brackets):\n", out);
+	(void)fputs("\nOptions; each is a word of the kernel command line, too (in brackets):\n",
+			out);
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		const char *value = words[i].value ? words[i].value : "";
 		const char *sign = *value == '\0' ? "" : *value == '[' ? "[=" : "=";

@@ -18,8 +18,14 @@
 #include <stdio.h>
 
 enum applet { APPLET_TMPFSROOT, APPLET_SWITCH_ROOT, APPLET_RUN_INIT };
-enum action { ACTION_RUN, ACTION_DRY_RUN, ACTION_STATUS, ACTION_STATUS_JSON, ACTION_HELP,
-	      ACTION_VERSION };
+enum action {
+	ACTION_RUN,
+	ACTION_DRY_RUN,
+	ACTION_STATUS,
+	ACTION_STATUS_JSON,
+	ACTION_HELP,
+	ACTION_VERSION
+};
 enum real_root { REAL_ROOT_NO, REAL_ROOT_YES, REAL_ROOT_AUTO };
 enum method { METHOD_COPY, METHOD_BIND };
 enum onfail { ONFAIL_SHELL, ONFAIL_CONTINUE, ONFAIL_REBOOT, ONFAIL_POWEROFF };
@@ -37,19 +43,19 @@ struct options {
 	enum applet applet;
 	enum action action;
 	bool root_tmpfsroot;
-	int real_root; /* enum real_root */
-	int method; /* enum method */
+	int real_root;		   /* enum real_root */
+	int method;		   /* enum method */
 	const char *tmpfs_options; /* or NULL */
 	struct size minmem;
-	const char *exclude; /* or NULL */
-	int onfail; /* enum onfail */
+	const char *exclude;  /* or NULL */
+	int onfail;	      /* enum onfail */
 	const char *init;     /* init=, or NULL */
 	const char *break_at; /* "" for rd.break without a value, or NULL */
 	bool quiet, debug, shell;
 
 	/* run-init alone */
 	const char *console, *drop_capabilities; /* a device; a list, or NULL */
-	bool persist; /* the old root is not deleted */
+	bool persist;				 /* the old root is not deleted */
 
 	/* facts of the kernel command line */
 	const char *rdinit;

@@ -248,7 +248,9 @@ static int find_source(const struct request *request, int proc, struct plan *pla
 		return log_error(result, "stat /");
 	plan->root_mount = mounts_find(&plan->mounts, st.mnt_id);
 	if (!plan->root_mount)
-		return log_error(0, "/ is not the root of a mount: /proc/self/mountinfo has no mount %llu",
+		return log_error(0,
+				"/ is not the root of a mount: /proc/self/mountinfo has no mount "
+				"%llu",
 				(unsigned long long)st.mnt_id);
 	if (request->new_root) {
 		plan->source = SOURCE_NEW_ROOT;
@@ -261,9 +263,10 @@ static int find_source(const struct request *request, int proc, struct plan *pla
 	}
 	plan->source = SOURCE_INITRAMFS;
 	if (fs.f_type != RAMFS_FS_MAGIC && fs.f_type != TMPFS_FS_MAGIC)
-		return log_error(0, "/ is %s (%s), expected an initramfs (ramfs or tmpfs): boot with "
-				    "rdinit=, or name a NEWROOT", plan->root_mount->type,
-				plan->root_mount->source);
+		return log_error(0,
+				"/ is %s (%s), expected an initramfs (ramfs or tmpfs): boot with "
+				"rdinit=, or name a NEWROOT",
+				plan->root_mount->type, plan->root_mount->source);
 	return 0;
 }
 
@@ -274,7 +277,8 @@ static int open_new_root(const struct request *request, struct plan *plan)
 
 	plan->new_root = open(request->new_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (plan->new_root < 0)
-		return log_error(errno, "opening NEWROOT %s: %m; mount the new root there", request->new_root);
+		return log_error(errno, "opening NEWROOT %s: %m; mount the new root there",
+				request->new_root);
 	result = sys_stat(plan->new_root, "", &st);
 	if (result == 0)
 		result = sys_stat(plan->root, "", &root);
@@ -314,7 +318,9 @@ static int check_not_excluded(const struct options *options, int proc, int init,
 	real[length] = '\0';
 	for (char *slash = strrchr(real, '/'); slash; slash = strrchr(real, '/')) {
 		if (walk_excluded(options->exclude, real, slash + 1))
-			return log_error(0, "%s (%s) is left out by rd.tmpfsroot.exclude=%s: change that",
+			return log_error(0,
+					"%s (%s) is left out by rd.tmpfsroot.exclude=%s: change "
+					"that",
 					path, real, options->exclude);
 		*slash = '\0';
 	}
@@ -330,7 +336,7 @@ static int check_init(const struct options *options, const struct request *reque
 	int result;
 
 	plan->init = request->init[0];
-	init = program_check(tree, plan->init, moved ? "the initramfs" : request->new_root,
+	init = program_check(proc, tree, plan->init, moved ? "the initramfs" : request->new_root,
 			plan->interpreter);
 	if (init < 0)
 		return init;
@@ -344,13 +350,15 @@ static int check_init(const struct options *options, const struct request *reque
 static int check_words(const struct options *options, const struct plan *plan)
 {
 	if (options->method == METHOD_BIND)
-		return log_error(0, "rd.tmpfsroot.method=bind is not known to this version: leave it out");
+		return log_error(0, "rd.tmpfsroot.method=bind is not known to this version: leave "
+				    "it out");
 	if (plan->source == SOURCE_NEW_ROOT && options->real_root == REAL_ROOT_YES)
 		return log_error(0, "rd.tmpfsroot=yes: this version does not move a mounted root: "
 				    "leave it out");
 	if (plan->source == SOURCE_NEW_ROOT && options->root_tmpfsroot)
-		return log_error(0, "root=tmpfsroot: this version moves the whole initramfs alone, by "
-				    "rdinit=");
+		return log_error(0,
+				"root=tmpfsroot: this version moves the whole initramfs alone, by "
+				"rdinit=");
 	return 0;
 }
 
@@ -387,19 +395,27 @@ int plan_check(const struct plan *plan)
 	if (plan->source != SOURCE_INITRAMFS)
 		return 0;
 	if (plan->limit.bytes && plan->need.bytes > plan->limit.bytes)
-		return log_error(0, "the tree needs %s (%llu bytes), the tmpfs holds %s (%llu): raise "
-					 "size= in rd.tmpfsroot.opts=", size_text(plan->need.bytes, need),
-				(unsigned long long)plan->need.bytes, size_text(plan->limit.bytes, have),
+		return log_error(0,
+				"the tree needs %s (%llu bytes), the tmpfs holds %s (%llu): raise "
+				"size= in rd.tmpfsroot.opts=",
+				size_text(plan->need.bytes, need),
+				(unsigned long long)plan->need.bytes,
+				size_text(plan->limit.bytes, have),
 				(unsigned long long)plan->limit.bytes);
 	if (plan->limit.inodes && plan->need.inodes > plan->limit.inodes)
-		return log_error(0, "the tree needs %llu inodes, the tmpfs holds %llu: raise nr_inodes= "
-					 "in rd.tmpfsroot.opts=", (unsigned long long)plan->need.inodes,
+		return log_error(0,
+				"the tree needs %llu inodes, the tmpfs holds %llu: raise "
+				"nr_inodes= "
+				"in rd.tmpfsroot.opts=",
+				(unsigned long long)plan->need.inodes,
 				(unsigned long long)plan->limit.inodes);
 	if (plan->memory_available < plan->memory_needed ||
 			plan->memory_available - plan->memory_needed < plan->memory_minimum)
-		return log_error(0, "%s of memory are available, the move needs %s and %s must stay "
-					 "available: lower rd.tmpfsroot.minmem=, or give more memory",
-				size_text(plan->memory_available, have), size_text(plan->memory_needed, need),
+		return log_error(0,
+				"%s of memory are available, the move needs %s and %s must stay "
+				"available: lower rd.tmpfsroot.minmem=, or give more memory",
+				size_text(plan->memory_available, have),
+				size_text(plan->memory_needed, need),
 				size_text(plan->memory_minimum, keep));
 	return 0;
 }
@@ -429,7 +445,8 @@ static void print_move(const struct plan *plan, FILE *out)
 	char a[SIZE_TEXT], b[SIZE_TEXT], c[SIZE_TEXT];
 
 	(void)fprintf(out, "entries: %llu, of them %llu directories, %llu further hard links\n",
-			(unsigned long long)plan->entries, (unsigned long long)plan->directories - 1,
+			(unsigned long long)plan->entries,
+			(unsigned long long)plan->directories - 1,
 			(unsigned long long)plan->hard_links);
 	(void)fprintf(out, "bytes to allocate: %llu (%s), the largest file %s\n",
 			(unsigned long long)plan->bytes, size_text(plan->bytes, a),
@@ -437,8 +454,11 @@ static void print_move(const struct plan *plan, FILE *out)
 	if (plan->target < 0)
 		(void)fputs("limits of the target: unknown, only root may ask for them\n", out);
 	else
-		(void)fprintf(out, "limits of the target: %llu bytes (%s), %llu inodes; needed: %llu inodes\n",
-				(unsigned long long)plan->limit.bytes, size_text(plan->limit.bytes, a),
+		(void)fprintf(out,
+				"limits of the target: %llu bytes (%s), %llu inodes; needed: %llu "
+				"inodes\n",
+				(unsigned long long)plan->limit.bytes,
+				size_text(plan->limit.bytes, a),
 				(unsigned long long)plan->limit.inodes,
 				(unsigned long long)plan->need.inodes);
 	(void)fprintf(out, "memory: %s available, %s needed for the move, %s must stay available\n",

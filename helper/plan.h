@@ -14,9 +14,9 @@
 #include <limits.h>
 
 enum source {
-	SOURCE_FINISHED, /* "/" is a tmpfs made here before: init is all that is left to do */
+	SOURCE_FINISHED,  /* "/" is a tmpfs made here before: init is all that is left to do */
 	SOURCE_INITRAMFS, /* "/", moved to a new tmpfs */
-	SOURCE_NEW_ROOT, /* a root mounted at NEWROOT, switched to as it is */
+	SOURCE_NEW_ROOT,  /* a root mounted at NEWROOT, switched to as it is */
 };
 
 /* What was asked to be started: NEWROOT or NULL, and INIT with its arguments, ended by NULL. */
@@ -27,14 +27,14 @@ struct request {
 
 struct plan {
 	enum source source;
-	int root, new_root; /* descriptors of "/" and NEWROOT, or -1 */
-	int target; /* the new tmpfs, attached nowhere, or -1 */
+	int root, new_root;	 /* descriptors of "/" and NEWROOT, or -1 */
+	int target;		 /* the new tmpfs, attached nowhere, or -1 */
 	uint64_t new_root_mount; /* its mount id */
 	struct mounts mounts;
 	const struct mount *root_mount; /* the mount of "/" */
 
 	uint64_t entries, directories, hard_links; /* hard_links: names beyond a file's first */
-	uint64_t bytes, largest; /* as they will be allocated */
+	uint64_t bytes, largest;		   /* as they will be allocated */
 	struct tmpfs_space need, limit;
 	uint64_t memory, memory_available, memory_needed, memory_minimum; /* bytes */
 	unsigned workers;
@@ -45,7 +45,10 @@ struct plan {
 	double seconds;
 };
 
-#define PLAN_EMPTY { .root = -1, .new_root = -1, .target = -1 }
+#define PLAN_EMPTY                                                                                 \
+	{                                                                                          \
+		.root = -1, .new_root = -1, .target = -1                                           \
+	}
 
 /* Fills *PLAN (PLAN_EMPTY before; freed by the caller in any case). PROC is a descriptor of /proc.
  * Returns 0 or a negative errno: a refusal, logged. */

@@ -32,8 +32,8 @@ int script_interpreter(const char *head, size_t length, char path[static PROGRAM
 
 int elf_parse(const unsigned char *head, size_t length, struct elf_headers *headers)
 {
-	static const unsigned char order = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB
-										     : ELFDATA2MSB;
+	static const unsigned char order =
+			__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB;
 	Elf64_Ehdr wide;
 	Elf32_Ehdr narrow;
 
@@ -47,13 +47,27 @@ int elf_parse(const unsigned char *head, size_t length, struct elf_headers *head
 		headers->offset = wide.e_phoff;
 		headers->size = wide.e_phentsize;
 		headers->count = wide.e_phnum;
+		headers->machine = wide.e_machine;
 		return headers->size == sizeof(Elf64_Phdr) ? 0 : -ENOEXEC;
 	}
 	memcpy(&narrow, head, sizeof(narrow));
 	headers->offset = narrow.e_phoff;
 	headers->size = narrow.e_phentsize;
 	headers->count = narrow.e_phnum;
+	headers->machine = narrow.e_machine;
 	return headers->size == sizeof(Elf32_Phdr) ? 0 : -ENOEXEC;
+}
+
+bool elf_machines_agree(unsigned a, unsigned b)
+{
+	static const unsigned siblings[][2] = { { EM_386, EM_X86_64 }, { EM_ARM, EM_AARCH64 },
+		{ EM_PPC, EM_PPC64 }, { EM_SPARC, EM_SPARCV9 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(siblings); i++)
+		if ((a == siblings[i][0] && b == siblings[i][1]) ||
+				(a == siblings[i][1] && b == siblings[i][0]))
+			return true;
+	return a == b;
 }
 
 int elf_interpreter(const unsigned char *table, size_t length, const struct elf_headers *headers,
@@ -91,22 +105,38 @@ static int read_at(int fd, void *buffer, size_t length, uint64_t offset)
 	return got < 0 ? -errno : (size_t)got == length ? 0 : -ENOEXEC;
 }
 
-static int read_elf_interpreter(int fd, const unsigned char *head, size_t length,
+/* Is it for the machine that this program is for? */
+static bool runs_here(int proc, const struct elf_headers *headers)
+{
+	auto_close int self = openat(proc, "self/exe", O_RDONLY | O_CLOEXEC);
+	unsigned char head[sizeof(Elf64_Ehdr)];
+	struct elf_headers own;
+
+	if (self < 0 || read_at(self, head, sizeof(head), 0) < 0 ||
+			elf_parse(head, sizeof(head), &own) < 0)
+		return true; /* execve will tell */
+	return elf_machines_agree(own.machine, headers->machine);
+}
+
+static int read_elf_interpreter(int proc, int fd, const unsigned char *head, size_t length,
 		char path[static PROGRAM_PATH])
 {
 	auto_free unsigned char *table = NULL;
 	struct elf_headers headers;
-	uint64_t offset, size;
+	uint64_t offset = 0, size = 0;
 	int result = elf_parse(head, length, &headers);
 
 	if (result < 0)
 		return result;
+	if (!runs_here(proc, &headers))
+		return -ENOEXEC;
 	table = malloc(headers.count * headers.size + 1);
 	if (!table)
 		return -ENOMEM;
 	result = read_at(fd, table, headers.count * headers.size, headers.offset);
 	if (result == 0)
-		result = elf_interpreter(table, headers.count * headers.size, &headers, &offset, &size);
+		result = elf_interpreter(
+				table, headers.count * headers.size, &headers, &offset, &size);
 	if (result < 0 || size == 0)
 		return result;
 	if (size >= PROGRAM_PATH)
@@ -117,7 +147,7 @@ static int read_elf_interpreter(int fd, const unsigned char *head, size_t length
 }
 
 /* The interpreter of an open program, "" for none. */
-static int read_interpreter(int fd, char path[static PROGRAM_PATH])
+static int read_interpreter(int proc, int fd, char path[static PROGRAM_PATH])
 {
 	unsigned char head[PROGRAM_PATH];
 	ssize_t length = pread(fd, head, sizeof(head), 0);
@@ -127,11 +157,11 @@ static int read_interpreter(int fd, char path[static PROGRAM_PATH])
 		return -errno;
 	if (script_interpreter((const char *)head, (size_t)length, path) == 0)
 		return 0;
-	return read_elf_interpreter(fd, head, (size_t)length, path);
+	return read_elf_interpreter(proc, fd, head, (size_t)length, path);
 }
 
-static int check_file(int root, const char *path, const char *where, const char *needed_by,
-		char interpreter[static PROGRAM_PATH])
+static int check_file(int proc, int root, const char *path, const char *where,
+		const char *needed_by, char interpreter[static PROGRAM_PATH])
 {
 	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
 	auto_close int fd = sys_open_in_root(root, path, flags | O_NOATIME);
@@ -142,25 +172,28 @@ static int check_file(int root, const char *path, const char *where, const char 
 		fd = sys_open_in_root(root, path, flags);
 	result = fd < 0 ? fd : sys_stat(fd, "", &st);
 	if (result < 0)
-		return log_error(result, "opening %s%s in %s: %m; name an init that is there", path, needed_by, where);
-	if (!S_ISREG(st.mode))
-		return log_error(0, "%s%s in %s is not a regular file: name an init that is one", path,
+		return log_error(result, "opening %s%s in %s: %m; name an init that is there", path,
 				needed_by, where);
+	if (!S_ISREG(st.mode))
+		return log_error(0, "%s%s in %s is not a regular file: name an init that is one",
+				path, needed_by, where);
 	if (!(st.mode & 0111))
 		return log_error(0, "%s%s in %s is not executable (mode %04o): chmod +x it", path,
 				needed_by, where, st.mode & 07777U);
-	result = read_interpreter(fd, interpreter);
+	result = read_interpreter(proc, fd, interpreter);
 	if (result < 0)
-		return log_error(result, "%s%s in %s is neither a #! script nor a program for this machine "
-					 "(%m): name another init", path, needed_by, where);
+		return log_error(result,
+				"%s%s in %s is neither a #! script nor a program for this machine "
+				"(%m): name another init",
+				path, needed_by, where);
 	return take_fd(&fd);
 }
 
-int program_check(int root, const char *path, const char *where,
+int program_check(int proc, int root, const char *path, const char *where,
 		char interpreter[static PROGRAM_PATH])
 {
 	char name[PROGRAM_PATH], next[PROGRAM_PATH];
-	auto_close int program = check_file(root, path, where, "", next);
+	auto_close int program = check_file(proc, root, path, where, "", next);
 
 	interpreter[0] = '\0';
 	if (program < 0)
@@ -169,9 +202,12 @@ int program_check(int root, const char *path, const char *where,
 		auto_close int fd = -1;
 
 		if (depth == INTERPRETERS_MAX)
-			return log_error(0, "%s in %s: its interpreters name each other; mend the #! lines", path, where);
+			return log_error(0,
+					"%s in %s: its interpreters name each other; mend the #! "
+					"lines",
+					path, where);
 		memcpy(name, next, sizeof(name));
-		fd = check_file(root, name, where, " (the interpreter of init)", next);
+		fd = check_file(proc, root, name, where, " (the interpreter of init)", next);
 		if (fd < 0)
 			return fd;
 		memcpy(interpreter, name, sizeof(name));

@@ -13,7 +13,8 @@
 struct elf_headers {
 	uint64_t offset;
 	size_t size, count;
-	bool wide; /* 64 bits */
+	unsigned machine; /* EM_* */
+	bool wide;	  /* 64 bits */
 };
 
 /* The interpreter that a "#!" line names: 0, or -ENOEXEC where HEAD begins with no such line. */
@@ -27,13 +28,17 @@ int elf_parse(const unsigned char *head, size_t length, struct elf_headers *head
 int elf_interpreter(const unsigned char *table, size_t length, const struct elf_headers *headers,
 		uint64_t *offset, uint64_t *size);
 
+/* Can a kernel that runs programs for machine A run those for B: the same, or its 32-bit sibling.
+ */
+bool elf_machines_agree(unsigned a, unsigned b);
+
 /*
  * Checks that PATH, in the tree ROOT as its "/", leads through its symlinks to a regular file that
  * may be executed, is a "#!" script or an ELF program, and that its interpreter holds the same.
- * INTERPRETER gets the last one's path, or "". WHERE is the tree's name in messages. Returns a
- * descriptor of the file, or a negative errno, logged.
+ * INTERPRETER gets the last one's path, or "". PROC is a descriptor of /proc. WHERE is the tree's
+ * name in messages. Returns a descriptor of the file, or a negative errno, logged.
  */
-int program_check(int root, const char *path, const char *where,
+int program_check(int proc, int root, const char *path, const char *where,
 		char interpreter[static PROGRAM_PATH]);
 
 #endif

@@ -15,7 +15,8 @@ static int remove_name(struct walk_worker *worker, struct walk_node *directory, 
 
 	if (unlinkat(worker->cursor.fd[WALK_SOURCE], name, flags) == 0)
 		return 0;
-	if (errno == ENOENT || errno == EBUSY || errno == ENOTEMPTY) /* a mount is on it, or below */
+	if (errno == ENOENT || errno == EBUSY ||
+			errno == ENOTEMPTY) /* a mount is on it, or below */
 		return 0;
 	return log_error(errno, "deleting %s of the old root", walk_path(directory, name, path));
 }
@@ -44,14 +45,15 @@ int remove_tree(int tree, unsigned workers)
 		.entry = remove_entry,
 		.leave = remove_leave,
 	};
-	struct walk_request request = { .roots = { tree, -1 },
-		.operations = &operations,
-		.workers = workers };
+	struct walk_request request = {
+		.roots = { tree, -1 }, .operations = &operations, .workers = workers
+	};
 	struct statfs fs;
 
 	if (fstatfs(tree, &fs) != 0)
 		return log_error(errno, "statfs of the old root");
 	if (fs.f_type != RAMFS_FS_MAGIC && fs.f_type != TMPFS_FS_MAGIC)
-		return log_error(0, "the old root is not an initramfs (ramfs or tmpfs): it stays as it is");
+		return log_error(0, "the old root is not an initramfs (ramfs or tmpfs): it stays "
+				    "as it is");
 	return walk_run(&request);
 }

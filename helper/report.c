@@ -36,8 +36,8 @@ static void put_summary(FILE *out, const struct report *report)
 	char size[SIZE_TEXT];
 
 	(void)fprintf(out, "/ is a tmpfs: %llu entries, %s, moved in %.2f s, %.2f s in all",
-			(unsigned long long)move->entries, size_text(move->bytes, size), move->seconds,
-			report->total_seconds);
+			(unsigned long long)move->entries, size_text(move->bytes, size),
+			move->seconds, report->total_seconds);
 }
 
 static void put_report(FILE *out, const struct report *report, const char *summary)
@@ -51,19 +51,27 @@ static void put_report(FILE *out, const struct report *report, const char *summa
 	put_json_string(out, summary);
 	(void)fprintf(out, ",\n  \"source\": \"%s\",\n  \"source_type\": ", plan_source_name(plan));
 	put_json_string(out, plan->root_mount->type);
-	(void)fprintf(out, ",\n  \"method\": \"copy\",\n  \"entries\": %llu,\n  \"directories\": %llu,\n"
-			   "  \"hard_links\": %llu,\n  \"bytes\": %llu,\n  \"peak_bytes\": %llu,\n",
-			(unsigned long long)plan->entries, (unsigned long long)plan->directories - 1,
+	(void)fprintf(out,
+			",\n  \"method\": \"copy\",\n  \"entries\": %llu,\n  \"directories\": "
+			"%llu,\n"
+			"  \"hard_links\": %llu,\n  \"bytes\": %llu,\n  \"peak_bytes\": %llu,\n",
+			(unsigned long long)plan->entries,
+			(unsigned long long)plan->directories - 1,
 			(unsigned long long)plan->hard_links, (unsigned long long)move->bytes,
 			(unsigned long long)move->peak);
-	(void)fprintf(out, "  \"attributes_lost\": %u,\n  \"workers\": %u,\n  \"limits\": { \"bytes\": %llu, "
-			   "\"inodes\": %llu },\n", move->attributes_lost, plan->workers,
-			(unsigned long long)plan->limit.bytes, (unsigned long long)plan->limit.inodes);
+	(void)fprintf(out,
+			"  \"attributes_lost\": %u,\n  \"workers\": %u,\n  \"limits\": { "
+			"\"bytes\": %llu, "
+			"\"inodes\": %llu },\n",
+			move->attributes_lost, plan->workers, (unsigned long long)plan->limit.bytes,
+			(unsigned long long)plan->limit.inodes);
 	(void)fprintf(out, "  \"memory_available_before\": %llu,\n",
 			(unsigned long long)plan->memory_available);
-	(void)fprintf(out, "  \"seconds\": { \"plan\": %.6f, \"move\": %.6f, \"switch\": %.6f, "
-			   "\"total\": %.6f },\n  \"warnings\": [", plan->seconds, move->seconds,
-			report->switch_seconds, report->total_seconds);
+	(void)fprintf(out,
+			"  \"seconds\": { \"plan\": %.6f, \"move\": %.6f, \"switch\": %.6f, "
+			"\"total\": %.6f },\n  \"warnings\": [",
+			plan->seconds, move->seconds, report->switch_seconds,
+			report->total_seconds);
 	for (unsigned i = 0; i < count && i < LOG_KEPT; i++) {
 		(void)fputs(i ? ", " : " ", out);
 		put_json_string(out, warnings[i]);
@@ -178,13 +186,18 @@ static void print_json(const struct status *status, FILE *out)
 	put_json_string(out, status->root ? status->root->type : "");
 	(void)fputs(", \"source\": ", out);
 	put_json_string(out, status->root ? status->root->source : "");
-	(void)fprintf(out, ", \"mode\": \"%04o\", \"has_parent\": %s, \"tmpfsroot\": %s,\n"
-			   "  \"bytes\": %llu, \"bytes_free\": %llu, \"inodes\": %llu, \"inodes_free\": "
-			   "%llu },\n", status->st.st_mode & 07777U, answers[status->parent],
-			answers[status->ours],
-			(unsigned long long)status->fs.f_blocks * (unsigned long long)status->fs.f_bsize,
-			(unsigned long long)status->fs.f_bfree * (unsigned long long)status->fs.f_bsize,
-			(unsigned long long)status->fs.f_files, (unsigned long long)status->fs.f_ffree);
+	(void)fprintf(out,
+			", \"mode\": \"%04o\", \"has_parent\": %s, \"tmpfsroot\": %s,\n"
+			"  \"bytes\": %llu, \"bytes_free\": %llu, \"inodes\": %llu, "
+			"\"inodes_free\": "
+			"%llu },\n",
+			status->st.st_mode & 07777U, answers[status->parent], answers[status->ours],
+			(unsigned long long)status->fs.f_blocks *
+					(unsigned long long)status->fs.f_bsize,
+			(unsigned long long)status->fs.f_bfree *
+					(unsigned long long)status->fs.f_bsize,
+			(unsigned long long)status->fs.f_files,
+			(unsigned long long)status->fs.f_ffree);
 	(void)fprintf(out, "\"pivot_root\": %s,\n\"boot\": %s}\n", answers[status->pivot_root],
 			status->report ? status->report : "null\n");
 }
@@ -196,18 +209,22 @@ static void print_summary(const char *report, FILE *out)
 
 	if (summary) {
 		summary += strlen("\"summary\": \"");
-		(void)fprintf(out, "boot: %.*s (/" REPORT_FILE ")\n", (int)strcspn(summary, "\""), summary);
+		(void)fprintf(out, "boot: %.*s (/" REPORT_FILE ")\n", (int)strcspn(summary, "\""),
+				summary);
 	}
 }
 
 static void print_text(const struct status *status, FILE *out)
 {
-	static const char *const answers[] = { "does not work here", "works", "could not be tried" };
+	static const char *const answers[] = { "does not work here", "works",
+		"could not be tried" };
 	unsigned long long block = (unsigned long long)status->fs.f_bsize;
 	char all[SIZE_TEXT], left[SIZE_TEXT];
 
-	(void)fprintf(out, "root: %s (%s), mode %04o, %s%s\n", status->root ? status->root->type : "unknown",
-			status->root ? status->root->source : "not a mount", status->st.st_mode & 07777U,
+	(void)fprintf(out, "root: %s (%s), mode %04o, %s%s\n",
+			status->root ? status->root->type : "unknown",
+			status->root ? status->root->source : "not a mount",
+			status->st.st_mode & 07777U,
 			status->parent ? "a mount with a parent" : "a mount without a parent",
 			status->ours ? ", made by tmpfsroot" : "");
 	(void)fprintf(out, "space: %s, %s free\n", size_text(status->fs.f_blocks * block, all),

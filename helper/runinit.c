@@ -13,12 +13,12 @@
 
 /* capabilities(7), by their numbers */
 static const char *const names[] = { "chown", "dac_override", "dac_read_search", "fowner", "fsetid",
-	"kill", "setgid", "setuid", "setpcap", "linux_immutable", "net_bind_service", "net_broadcast",
-	"net_admin", "net_raw", "ipc_lock", "ipc_owner", "sys_module", "sys_rawio", "sys_chroot",
-	"sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice", "sys_resource", "sys_time",
-	"sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap", "mac_override",
-	"mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
-	"checkpoint_restore" };
+	"kill", "setgid", "setuid", "setpcap", "linux_immutable", "net_bind_service",
+	"net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner", "sys_module", "sys_rawio",
+	"sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
+	"sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write",
+	"audit_control", "setfcap", "mac_override", "mac_admin", "syslog", "wake_alarm",
+	"block_suspend", "audit_read", "perfmon", "bpf", "checkpoint_restore" };
 
 /* struct __user_cap_header_struct and __user_cap_data_struct of capset(2), version 3 */
 struct cap_header {
@@ -51,7 +51,9 @@ static int parse(const char *list, uint64_t *set)
 		int capability = length ? find_capability(list, length) : 0;
 
 		if (length && capability < 0)
-			return log_error(0, "run-init: -d %.*s is not a capability, see capabilities(7)",
+			return log_error(0,
+					"run-init: -d %.*s is not a capability, see "
+					"capabilities(7)",
 					(int)length, list);
 		if (length)
 			*set |= UINT64_C(1) << capability;
@@ -129,5 +131,6 @@ void runinit_console(const char *console)
 		(void)log_warning(errno, "run-init: opening the console %s", console);
 	for (int to = STDIN_FILENO; fd >= 0 && to <= STDERR_FILENO; to++)
 		if (dup2(fd, to) < 0)
-			(void)log_warning(errno, "run-init: making %s the standard streams", console);
+			(void)log_warning(
+					errno, "run-init: making %s the standard streams", console);
 }

@@ -72,12 +72,14 @@ static void carry_mounts(const struct plan *plan, int old_root, int new_root)
 				(void)umount2(point, MNT_DETACH);
 			continue;
 		}
-		if (plan->source == SOURCE_INITRAMFS && strcmp(mount->device, plan->root_mount->device) == 0)
+		if (plan->source == SOURCE_INITRAMFS &&
+				strcmp(mount->device, plan->root_mount->device) == 0)
 			result = bind_again(mount, old_root, new_root, point);
 		else
 			result = sys_move_mount(old_root, point, new_root, point);
 		if (result < 0)
-			(void)log_warning(result, "moving the mount %s to the new root: it stays behind",
+			(void)log_warning(result,
+					"moving the mount %s to the new root: it stays behind",
 					mount->point);
 	}
 }
@@ -107,7 +109,8 @@ static void reopen_console(const struct sys_stat *old_root)
 		struct sys_stat st;
 
 		if (sys_stat(fd, "", &st) < 0 || !S_ISCHR(st.mode) ||
-				st.dev_major != old_root->dev_major || st.dev_minor != old_root->dev_minor)
+				st.dev_major != old_root->dev_major ||
+				st.dev_minor != old_root->dev_minor)
 			continue;
 		if (console < 0)
 			console = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -126,7 +129,8 @@ static void remove_old_root(const struct plan *plan, int old_root)
 	if (child == 0)
 		_exit(remove_tree(old_root, plan->workers) == 0 ? 0 : 1);
 	if (child < 0) {
-		(void)log_warning(errno, "fork: the old root is not deleted, its memory stays used");
+		(void)log_warning(
+				errno, "fork: the old root is not deleted, its memory stays used");
 		return;
 	}
 	while (waitpid(child, &status, 0) < 0)
@@ -166,13 +170,16 @@ int switch_to(const struct plan *plan, bool persist)
 		if (initramfs && !persist)
 			remove_old_root(plan, old_root);
 		else if (!initramfs)
-			log_message(LOG_INFO, "the old root is %s, not an initramfs: it stays as it is",
+			log_message(LOG_INFO,
+					"the old root is %s, not an initramfs: it stays as it is",
 					plan->root_mount->type);
 		if (chdir("/") != 0)
 			(void)log_warning(errno, "chdir /");
 	}
 	for (size_t i = 0; i < API_MAX; i++)
 		close_fd(&made[i]);
-	return result < 0 ? log_error(result, "moving the new root onto /: %m; if its parent mount is "
-					      "shared, make it private (mount --make-private)") : 0;
+	return result < 0 ? log_error(result, "moving the new root onto /: %m; if its parent mount "
+					      "is "
+					      "shared, make it private (mount --make-private)")
+			  : 0;
 }

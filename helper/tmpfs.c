@@ -104,7 +104,8 @@ static bool value_fits(const struct tmpfs_option *option, const char *value, con
 		*expected = "size= with a size such as 512M, 2G or 50%";
 		return value && size_parse(value, true, &size) == 0;
 	case KIND_COUNT:
-		*expected = "nr_blocks=, nr_inodes= and the quota limits with a number such as 100k";
+		*expected = "nr_blocks=, nr_inodes= and the quota limits with a number such as "
+			    "100k";
 		return value && size_parse(value, false, &size) == 0;
 	case KIND_MODE:
 		*expected = "mode= with an octal mode such as 0755";
@@ -129,7 +130,8 @@ int tmpfs_options_check(const char *list, const char **expected)
 	while ((more = next_option(&list, item)) > 0) {
 		const struct tmpfs_option *option = find_option(item, &value);
 
-		*expected = "the mount options of tmpfs(5): size=, nr_inodes=, mode=, huge=, mpol=, ...";
+		*expected = "the mount options of tmpfs(5): size=, nr_inodes=, mode=, huge=, "
+			    "mpol=, ...";
 		if (!option || !value_fits(option, value, expected))
 			return -EINVAL;
 	}
@@ -142,7 +144,8 @@ static int configure(int fs, const struct tmpfs_option *option, const char *valu
 			option->name, value);
 
 	if (result < 0 && option->may_lack) {
-		(void)log_warning(result, "this kernel refuses the tmpfs option %s%s%s; it is left out",
+		(void)log_warning(result,
+				"this kernel refuses the tmpfs option %s%s%s; it is left out",
 				option->name, value ? "=" : "", value ? value : "");
 		return 0;
 	}
@@ -208,7 +211,8 @@ static int make(const char *list, bool lacking, struct tmpfs_space raise, bool *
 
 	*created = false;
 	if (fs < 0)
-		return log_error(fs, "fsopen tmpfs: %m; the kernel must have tmpfs (CONFIG_TMPFS) and be 5.10 or later");
+		return log_error(fs, "fsopen tmpfs: %m; the kernel must have tmpfs (CONFIG_TMPFS) "
+				     "and be 5.10 or later");
 	result = sys_fsconfig(fs, SYS_FSCONFIG_SET_STRING, "source", TMPFS_SOURCE);
 	if (result == 0)
 		result = sys_fsconfig(fs, SYS_FSCONFIG_SET_STRING, "mode", "0755");
@@ -242,12 +246,17 @@ int tmpfs_make(const char *list, const struct tmpfs_space *need, uint64_t memory
 
 		mount = make(list, true, raise, &created);
 		if (mount >= 0)
-			(void)log_warning(first, "this kernel refuses huge=, mpol= or the like of "
-						 "rd.tmpfsroot.opts=%s; they are left out", list);
+			(void)log_warning(first,
+					"this kernel refuses huge=, mpol= or the like of "
+					"rd.tmpfsroot.opts=%s; they are left out",
+					list);
 	}
 	if (mount < 0)
-		return created ? log_error(mount, "mounting a tmpfs with the options %s: %m; "
-						  "change rd.tmpfsroot.opts=", list) : mount;
+		return created ? log_error(mount,
+						 "mounting a tmpfs with the options %s: %m; "
+						 "change rd.tmpfsroot.opts=",
+						 list)
+			       : mount;
 	if (fstatfs(mount, &fs) != 0)
 		return log_error(errno, "statfs of the new tmpfs");
 	limit->bytes = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;

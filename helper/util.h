@@ -39,7 +39,8 @@ double seconds_now(void);
  */
 int read_file(int dir, const char *path, char **text, size_t *length);
 
-/* Writes all of the buffer, going on after short writes and EINTR. Returns 0 or a negative errno. */
+/* Writes all of the buffer, going on after short writes and EINTR. Returns 0 or a negative errno.
+ */
 int write_all(int fd, const void *buffer, size_t length);
 
 /* The size as people write it ("1.5 GiB"), in a caller's buffer, which it returns. */

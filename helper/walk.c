@@ -38,7 +38,9 @@ static struct walk_node *new_node(
 
 	if (!node)
 		return NULL;
-	*node = (struct walk_node){ .parent = parent, .depth = parent ? parent->depth + 1 : 0, .st = *st };
+	*node = (struct walk_node){
+		.parent = parent, .depth = parent ? parent->depth + 1 : 0, .st = *st
+	};
 	atomic_init(&node->references, 1);
 	atomic_init(&node->pending, 1);
 	memcpy(node->name, name, length);
@@ -50,7 +52,8 @@ static struct walk_node *new_node(
 }
 
 /* Writes the path so that it ends at the end of TEXT; returns where it begins. */
-static const char *put_path(const struct walk_node *directory, const char *name, char *text, size_t room)
+static const char *put_path(
+		const struct walk_node *directory, const char *name, char *text, size_t room)
 {
 	char *start = text + room - 1;
 
@@ -71,7 +74,8 @@ static const char *put_path(const struct walk_node *directory, const char *name,
 	return *start ? start : "/";
 }
 
-const char *walk_path(const struct walk_node *directory, const char *name, char text[static WALK_PATH])
+const char *walk_path(
+		const struct walk_node *directory, const char *name, char text[static WALK_PATH])
 {
 	return put_path(directory, name, text, WALK_PATH);
 }
@@ -104,7 +108,8 @@ static bool excluded(const char *patterns, const struct walk_node *directory, co
 {
 	char text[PATH_MAX];
 
-	return patterns && walk_excluded(patterns, put_path(directory, name, text, sizeof(text)), name);
+	return patterns &&
+	       walk_excluded(patterns, put_path(directory, name, text, sizeof(text)), name);
 }
 
 /* The walk may be in a tree that others use, so each way is looked at again before it is taken. */
@@ -112,8 +117,8 @@ static bool is_same(int fd, const struct sys_stat *st)
 {
 	struct sys_stat now;
 
-	return sys_stat(fd, "", &now) == 0 && now.ino == st->ino && now.dev_major == st->dev_major &&
-	       now.dev_minor == st->dev_minor;
+	return sys_stat(fd, "", &now) == 0 && now.ino == st->ino &&
+	       now.dev_major == st->dev_major && now.dev_minor == st->dev_minor;
 }
 
 /* Opens NAME in each tree of the cursor's directory and makes NODE the cursor's place. The top is
@@ -173,7 +178,8 @@ int walk_go(struct walk_cursor *cursor, struct walk_node *directory)
 		result = cursor_step(cursor, ".", ancestor(directory, 0));
 	while (result == 0 && (cursor->at->depth > directory->depth ||
 					      ancestor(directory, cursor->at->depth) != cursor->at))
-		result = cursor_step(cursor, cursor->at->depth > 1 ? ".." : ".", cursor->at->parent);
+		result = cursor_step(
+				cursor, cursor->at->depth > 1 ? ".." : ".", cursor->at->parent);
 	while (result == 0 && cursor->at != directory) {
 		struct walk_node *child = ancestor(directory, cursor->at->depth + 1);
 
@@ -282,7 +288,8 @@ static int read_names(struct walk_worker *worker, struct walk_node *directory, D
 		entry = readdir(names);
 		if (!entry)
 			return errno ? log_error(errno, "reading the directory %s",
-						       walk_path(directory, "", path)) : 0;
+						       walk_path(directory, "", path))
+				     : 0;
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			result = found(worker, directory, entry->d_name);
 	}
@@ -324,7 +331,8 @@ static int do_file(struct walk_worker *worker, struct walk_node *file)
 	int result = walk_go(&worker->cursor, file->parent);
 
 	if (result == 0)
-		result = operations->entry(worker, file->parent, file->name, &file->st, false, true);
+		result = operations->entry(
+				worker, file->parent, file->name, &file->st, false, true);
 	if (result == 0 && operations->flush)
 		result = operations->flush(worker, file->parent);
 	return result;

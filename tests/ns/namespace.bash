@@ -11,7 +11,7 @@ boot()
 		shift
 	done
 	shift
-	run "$BATS_TEST_DIRNAME/boot" "${options[@]}" "$BATS_TEST_TMPDIR" "$@"
+	run timeout -s KILL 60 "$BATS_TEST_DIRNAME/boot" "${options[@]}" "$BATS_TEST_TMPDIR" "$@"
 	echo "status $status: $output" # seen where the test fails
 }
 

@@ -73,6 +73,19 @@ refuses()
 		-p 'echo hello >text; chmod +x text' -- tmpfsroot --onfail=reboot /text
 }
 
+@test "INIT is a program for another machine" {
+	refuses "/foreign in the initramfs is neither a #! script nor a program for this machine"* \
+		-p 'cp bin/busybox foreign; printf "\376\312" | dd of=foreign bs=1 seek=18 conv=notrunc status=none' \
+		-- tmpfsroot --onfail=reboot /foreign
+}
+
+@test "the new root cannot be put over /: what was moved is given back" {
+	boot -k '' -a unchanged -w "strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=move_mount -e inject=move_mount:error=EINVAL:when=1" -- tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 129 ]
+	[[ "$output" == *"moving the new root onto /: Invalid argument; if its parent mount is shared"* ]]
+	[[ "$output" == *"all that was moved is back in its place"* ]]
+}
+
 @test "scripts that interpret each other" {
 	refuses "/a in the initramfs: its interpreters name each other"* \
 		-p 'echo "#!/a" >b; echo "#!/b" >a; chmod +x a b' -- tmpfsroot --onfail=reboot /a
@@ -154,12 +167,18 @@ refuses()
 	[[ "$output" == *"the move has failed, init was started where it is and asks again"* ]]
 }
 
-@test "onfail=shell gives a shell, and tries again when it ends" {
-	boot -a 'grep -q moved-now "$root/proof"' -p 'rm bin/sh; cp bin/busybox bin/real
-		printf "#!/bin/real sh\ncase \$0 in /init) echo moved-now >/proof;; *) echo in the shell; chmod +x /init;; esac\n" \
-			>bin/sh; chmod +x bin/sh; cp bin/sh init; chmod -x init' -- tmpfsroot /init
+@test "onfail=shell gives a shell, and tries again with the same arguments when it ends" {
+	boot -p 'chmod -x init; rm bin/sh; cat >bin/sh <<-"EOF"
+			#!/bin/busybox sh
+			case ${1-} in
+			/init) echo "init: $* $(/bin/stat -f -c %S:%b /)" ;;
+			*) echo in the shell; /bin/busybox chmod +x /init ;;
+			esac
+		EOF
+		chmod +x bin/sh' -- tmpfsroot --onfail=shell --opts=size=8M /init one two
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"a shell follows; leave it (exit) to try again"*"in the shell"* ]]
+	[[ "$output" == *"init: /init one two 4096:2048"* ]]
 }
 
 @test "rd.shell=0 gives no shell: PID 1 waits for ever" {

@@ -11,7 +11,7 @@
  * which reclaim does not give back, and lseek(2) sees no holes, so mincore(2) tells what exists.
  */
 #define _FILE_OFFSET_BITS 64
-#define _TIME_BITS        64
+#define _TIME_BITS	  64
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +30,8 @@
 #include <unistd.h>
 
 #define RAMFS_TYPE    0x858458f6U
-#define WINDOW        ((off_t)64 << 20)
-#define BLOCK         4096
+#define WINDOW	      ((off_t)64 << 20)
+#define BLOCK	      4096
 #define EXTENTS_SHOWN 64
 
 struct entry {
@@ -155,8 +155,8 @@ static void find_by_seek(int fd, const char *path, off_t size, off_t page, struc
 }
 
 /* The mapping is never touched: a page fault would allocate as read(2) does. */
-static void find_in_window(
-	int fd, const char *path, off_t offset, size_t size, size_t page, struct extents *extents)
+static void find_in_window(int fd, const char *path, off_t offset, size_t size, size_t page,
+		struct extents *extents)
 {
 	size_t pages = (size + page - 1) / page;
 	unsigned char *present = grow(NULL, pages, 1);
@@ -171,16 +171,16 @@ static void find_in_window(
 	for (size_t i = 0; i < pages; i++)
 		if (present[i] & 1)
 			add_extent(extents, offset + (off_t)(i * page),
-				offset + (off_t)((i + 1) * page), (off_t)page);
+					offset + (off_t)((i + 1) * page), (off_t)page);
 	free(present);
 }
 
 static void find_by_mincore(
-	int fd, const char *path, off_t size, off_t page, struct extents *extents)
+		int fd, const char *path, off_t size, off_t page, struct extents *extents)
 {
 	for (off_t at = 0; at < size; at += WINDOW)
 		find_in_window(fd, path, at, (size_t)(size - at < WINDOW ? size - at : WINDOW),
-			(size_t)page, extents);
+				(size_t)page, extents);
 }
 
 /* What is printed */
@@ -235,7 +235,7 @@ static void put_extents(FILE *out, const struct extents *extents, off_t size)
 	struct hash hash = hash_start();
 
 	if (size == 0 || (extents->count == 1 && extents->list[0].start == 0 &&
-				 extents->list[0].end >= size)) {
+					 extents->list[0].end >= size)) {
 		fputs(" data=all", out);
 		return;
 	}
@@ -266,8 +266,8 @@ static int open_quietly(int dir, const char *name, int flags)
 	return fd;
 }
 
-static void put_content(
-	const struct dump *dump, FILE *out, int dir, const char *name, const char *path, off_t size)
+static void put_content(const struct dump *dump, FILE *out, int dir, const char *name,
+		const char *path, off_t size)
 {
 	struct extents extents = { NULL, 0 };
 	struct hash hash = hash_start();
@@ -281,7 +281,7 @@ static void put_content(
 		find_by_seek(fd, path, size, dump->page, &extents);
 	for (size_t i = 0; i < extents.count; i++)
 		hash_content(fd, path, extents.list[i].start,
-			extents.list[i].end < size ? extents.list[i].end : size, &hash);
+				extents.list[i].end < size ? extents.list[i].end : size, &hash);
 	if (close(fd) < 0)
 		die("close", path);
 	put_extents(out, &extents, size);
@@ -291,7 +291,7 @@ static void put_content(
 }
 
 static void put_target(
-	FILE *out, int dir, const char *name, const char *path, const struct stat *st)
+		FILE *out, int dir, const char *name, const char *path, const struct stat *st)
 {
 	struct timespec times[2] = { st->st_atim, { .tv_nsec = UTIME_OMIT } };
 	char target[4097];
@@ -300,7 +300,7 @@ static void put_target(
 	if (size < 0)
 		die("readlink", path);
 	if (utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0 && errno != EROFS &&
-		errno != EPERM && errno != EACCES)
+			errno != EPERM && errno != EACCES)
 		die("utimensat", path);
 	fputs(" target=", out);
 	put_escaped(out, target, (size_t)size);
@@ -379,21 +379,21 @@ static void put_time(FILE *out, const char *key, const struct timespec *time)
 static void put_stat(const struct dump *dump, FILE *out, const struct stat *st)
 {
 	fprintf(out, " %c mode=%04o uid=%lu gid=%lu", type_letter(st->st_mode),
-		(unsigned int)st->st_mode & 07777, (unsigned long)st->st_uid,
-		(unsigned long)st->st_gid);
+			(unsigned int)st->st_mode & 07777, (unsigned long)st->st_uid,
+			(unsigned long)st->st_gid);
 	if (!S_ISDIR(st->st_mode))
 		fprintf(out, " nlink=%lu size=%lld", (unsigned long)st->st_nlink,
-			(long long)st->st_size);
+				(long long)st->st_size);
 	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
 		fprintf(out, " rdev=%u:%u", (unsigned int)major(st->st_rdev),
-			(unsigned int)minor(st->st_rdev));
+				(unsigned int)minor(st->st_rdev));
 	put_time(out, "mtime", &st->st_mtim);
 	if (dump->atime)
 		put_time(out, "atime", &st->st_atim);
 }
 
 static void put_fields(const struct dump *dump, FILE *out, int dir, const char *name,
-	const char *path, const struct stat *st)
+		const char *path, const struct stat *st)
 {
 	if (st->st_dev != dump->device) {
 		fputs(" mount", out);
@@ -410,7 +410,7 @@ static void put_fields(const struct dump *dump, FILE *out, int dir, const char *
 /* The walk */
 
 static void add_entry(
-	struct dump *dump, int dir, const char *name, char *path, const struct stat *st)
+		struct dump *dump, int dir, const char *name, char *path, const struct stat *st)
 {
 	bool linked = st->st_dev == dump->device && !S_ISDIR(st->st_mode) && st->st_nlink > 1;
 	char *fields = NULL;
@@ -526,8 +526,8 @@ static void find_links(struct dump *dump)
 	qsort(linked, count, sizeof(struct entry *), compare_inodes);
 	for (size_t i = 0; i < count; i++)
 		linked[i]->first = i > 0 && linked[i - 1]->inode == linked[i]->inode
-					   ? linked[i - 1]->first
-					   : linked[i];
+						   ? linked[i - 1]->first
+						   : linked[i];
 	free(linked);
 }
 
@@ -594,7 +594,7 @@ static int usage(FILE *to, int status)
 {
 	fputs("usage: dumptree [--no-atime] [--exclude NAME]... DIR\n"
 	      "NAME is a path relative to DIR; what is below it is left out as well.\n",
-		to);
+			to);
 	return status;
 }
 

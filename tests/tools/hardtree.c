@@ -10,7 +10,7 @@
  * security.capability; those of a directory once its children are complete.
  */
 #define _FILE_OFFSET_BITS 64
-#define _TIME_BITS        64
+#define _TIME_BITS	  64
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -25,11 +25,11 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define KIB           1024LL
-#define MIB           (1024LL * KIB)
-#define GIB           (1024LL * MIB)
-#define BLOCK         4096LL
-#define NESTED        600
+#define KIB	      1024LL
+#define MIB	      (1024LL * KIB)
+#define GIB	      (1024LL * MIB)
+#define BLOCK	      4096LL
+#define NESTED	      600
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 struct owner {
@@ -301,7 +301,7 @@ static void fill_nodes(int dir)
 
 	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
 		make_node(dir, nodes[i].name, nodes[i].type, nodes[i].mode,
-			makedev(nodes[i].major, nodes[i].minor));
+				makedev(nodes[i].major, nodes[i].minor));
 }
 
 static void long_symlink(int dir, const char *name, size_t length)
@@ -354,8 +354,8 @@ static void fill_modes(int dir)
 	int sub;
 
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
-		make_file(
-			dir, label(name, sizeof(name), "file-%04o", (int)modes[i]), 100, modes[i]);
+		make_file(dir, label(name, sizeof(name), "file-%04o", (int)modes[i]), 100,
+				modes[i]);
 		sub = enter(dir, label(name, sizeof(name), "dir-%04o", (int)modes[i]));
 		make_file(sub, "child", 10, 0640);
 		shut(enter(sub, "subdir"), "subdir");
@@ -398,9 +398,9 @@ static const unsigned char capability_v3[] = { 1, 0, 0, 3, 0, 4, 0, 2, 0, 0, 0, 
 
 /* POSIX ACLs: user::rw-, user:1000:r--, group::r--, group:4294967290:rw-, mask::rw-, other::--- */
 static const unsigned char acl_access[] = {
-	2, 0, 0, 0,                            /* version */
+	2, 0, 0, 0,			       /* version */
 	1, 0, 6, 0, 0xff, 0xff, 0xff, 0xff,    /* user:: */
-	2, 0, 4, 0, 0xe8, 3, 0, 0,             /* user:1000: */
+	2, 0, 4, 0, 0xe8, 3, 0, 0,	       /* user:1000: */
 	4, 0, 4, 0, 0xff, 0xff, 0xff, 0xff,    /* group:: */
 	8, 0, 6, 0, 0xfa, 0xff, 0xff, 0xff,    /* group:4294967290: */
 	0x10, 0, 6, 0, 0xff, 0xff, 0xff, 0xff, /* mask:: */
@@ -408,18 +408,18 @@ static const unsigned char acl_access[] = {
 };
 /* user::rwx, group::r-x, group:5:rwx, mask::rwx, other::r-x */
 static const unsigned char acl_default[] = {
-	2, 0, 0, 0,                            /* version */
+	2, 0, 0, 0,			       /* version */
 	1, 0, 7, 0, 0xff, 0xff, 0xff, 0xff,    /* user:: */
 	4, 0, 5, 0, 0xff, 0xff, 0xff, 0xff,    /* group:: */
-	8, 0, 7, 0, 5, 0, 0, 0,                /* group:5: */
+	8, 0, 7, 0, 5, 0, 0, 0,		       /* group:5: */
 	0x10, 0, 7, 0, 0xff, 0xff, 0xff, 0xff, /* mask:: */
 	0x20, 0, 5, 0, 0xff, 0xff, 0xff, 0xff, /* other:: */
 };
 
 static const char selinux[] = "system_u:object_r:bin_t:s0";
 
-static void xattr_file(
-	int dir, const char *name, mode_t mode, const char *key, const void *value, size_t size)
+static void xattr_file(int dir, const char *name, mode_t mode, const char *key, const void *value,
+		size_t size)
 {
 	make_file(dir, name, 77, mode);
 	set_xattr(dir, name, key, value, size);
@@ -447,7 +447,7 @@ static void xattrs_of_types(int dir)
 		set_xattr(dir, types[i].name, "trusted.of-node", "\0\1\2", 3);
 		set_xattr(dir, types[i].name, "security.selinux", selinux, sizeof(selinux));
 		set_xattr(dir, types[i].name, "system.posix_acl_access", acl_access,
-			sizeof(acl_access));
+				sizeof(acl_access));
 	}
 }
 
@@ -490,14 +490,14 @@ static void fill_xattrs(int dir)
 	xattr_file(dir, "user-bytes", 0644, "user.\n \xff=%n", "\0\n\xff", 3);
 	xattr_file(dir, "empty-value", 0644, "trusted.empty", "", 0);
 	xattr_file(dir, "capability-v2", 0755, "security.capability", capability_v2,
-		sizeof(capability_v2));
+			sizeof(capability_v2));
 	xattr_file(dir, "capability-v3", 04755, "security.capability", capability_v3,
-		sizeof(capability_v3));
+			sizeof(capability_v3));
 	make_link(dir, "capability-v2", dir, "capability-v2-link");
 	xattr_file(dir, "selinux", 0644, "security.selinux", selinux, sizeof(selinux));
 	xattr_file(dir, "acl", 0644, "system.posix_acl_access", acl_access, sizeof(acl_access));
 	xattr_file(dir, "acl-setuid", 06755, "system.posix_acl_access", acl_access,
-		sizeof(acl_access));
+			sizeof(acl_access));
 	xattrs_many(dir);
 	xattrs_of_types(dir);
 	xattrs_of_directories(dir);
@@ -638,7 +638,8 @@ static void fill_sparse(int dir)
 		{ "last-page", 16 * MIB, { { 16 * MIB - BLOCK, BLOCK } } },
 		{ "last-partial-page", 16 * MIB + 9, { { 16 * MIB + 1, 8 } } },
 		{ "islands", 400001,
-			{ { 1000, 5000 }, { 70001, 3 }, { 200000, 12345 }, { 399999, 1 } } },
+				{ { 1000, 5000 }, { 70001, 3 }, { 200000, 12345 },
+						{ 399999, 1 } } },
 		{ "islands-far", 1 * GIB - 1, { { 12 * MIB - 1, 2 }, { 777 * MIB + 5, 9000 } } },
 	};
 
@@ -797,8 +798,8 @@ static void fill_many(int dir, int count)
 	for (int i = 0; i < count; i += 100) {
 		sub = enter(dir, label(name, sizeof(name), "dir-%05d", i / 100));
 		for (int k = i; k < count && k < i + 100; k++)
-			make_file(
-				sub, label(name, sizeof(name), "file-%d", k), k * 37 % 3000, 0644);
+			make_file(sub, label(name, sizeof(name), "file-%d", k), k * 37 % 3000,
+					0644);
 		leave(dir, label(name, sizeof(name), "dir-%05d", i / 100), sub, 0755);
 	}
 }

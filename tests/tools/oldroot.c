@@ -96,7 +96,7 @@ static void require_covered_root(void)
 		return;
 	fputs(parent < 0 ? "oldroot: / is not in /proc/self/mountinfo\n"
 			 : "oldroot: nothing lies below /: it is the root of its mount namespace\n",
-		stderr);
+			stderr);
 	exit(1);
 }
 
