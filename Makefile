@@ -87,6 +87,7 @@ programs: all tools $(UNIT)
 	$(MAKE) static CC=musl-gcc
 
 lint:
+	tests/deps lint
 	tests/lint
 
 clean:

@@ -134,11 +134,14 @@ static int release(struct walk_worker *worker, struct walk_node *directory, cons
 
 static int move_enter(struct walk_worker *worker, struct walk_node *directory)
 {
-	const struct move *move = move_of(worker);
+	struct move *move = move_of(worker);
 	int target = worker->cursor.fd[WALK_TARGET];
 	struct sys_stat st, top;
 
-	if (!directory->parent || mkdirat(target, directory->name, 0700) == 0)
+	if (!directory->parent)
+		return 0;
+	atomic_fetch_add(&move->entries, 1);
+	if (mkdirat(target, directory->name, 0700) == 0)
 		return 0;
 	if (errno != EEXIST || !move->back)
 		return failed("mkdir in the target", directory, "", errno);
@@ -474,6 +477,7 @@ static int move_mount_point(struct walk_worker *worker, struct walk_node *direct
 	int result = S_ISDIR(st->mode) ? mkdirat(target, name, 0755)
 				       : mknodat(target, name, S_IFREG | 0644, 0);
 
+	atomic_fetch_add(&move_of(worker)->entries, 1);
 	return result != 0 ? failed("making the mount point", directory, name, errno) : 0;
 }
 

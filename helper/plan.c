@@ -174,6 +174,7 @@ static void plan_memory(struct plan *plan)
 {
 	uint64_t kept = (plan->directories + plan->hard_links) * ENTRY_COST;
 	uint64_t free = plan->memory_available > kept ? plan->memory_available - kept : 0;
+	uint64_t window;
 
 	plan->chunk = WINDOW / plan->workers;
 	while (plan->chunk > CHUNK_MIN && plan->workers * (plan->chunk + BATCH) > free / 2)
@@ -183,7 +184,8 @@ static void plan_memory(struct plan *plan)
 	plan->chunk -= plan->chunk % CHUNK_MIN;
 	if (plan->chunk < CHUNK_MIN)
 		plan->chunk = CHUNK_MIN;
-	plan->memory_needed = kept + plan->workers * (plan->chunk + BATCH);
+	window = plan->workers * (plan->chunk + BATCH);
+	plan->memory_needed = kept + (plan->bytes < window ? plan->bytes : window);
 }
 
 bool plan_carries(const struct plan *plan, const struct mount *mount)

@@ -55,7 +55,7 @@ static void put_report(FILE *out, const struct report *report, const char *summa
 			",\n  \"method\": \"copy\",\n  \"entries\": %llu,\n  \"directories\": "
 			"%llu,\n"
 			"  \"hard_links\": %llu,\n  \"bytes\": %llu,\n  \"peak_bytes\": %llu,\n",
-			(unsigned long long)plan->entries,
+			(unsigned long long)move->entries,
 			(unsigned long long)plan->directories - 1,
 			(unsigned long long)plan->hard_links, (unsigned long long)move->bytes,
 			(unsigned long long)move->peak);

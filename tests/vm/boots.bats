@@ -1,0 +1,121 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Small initramfs, booted in the ways that an image can ask for the move, and in those that must fail.
+
+# shellcheck source=SCRIPTDIR/vm.bash
+source "$BATS_TEST_DIRNAME/vm.bash"
+
+setup_file() {
+	need "$helper" "$tools/oldroot"
+}
+
+ended() {
+	shows "$1" 'GUEST DONE'
+	never "$1" 'Kernel panic|Attempted to kill init'
+}
+
+# carry KIND WORDS: an /init of one's own that mounts what it likes first.
+carry() {
+	local name=carry-$1 dir
+	tiny "$name" bookworm "$2 -- one two" "$vm/guest/carry:/init" "$tools/oldroot:/usr/bin/oldroot"
+	ended "$name"
+	shows "$name" "RESULT rootfs=$1"
+	mounted_once "$name" / tmpfs rw
+	mounted_once "$name" /proc proc nosuid nodev noexec
+	mounted_once "$name" /sys sysfs nosuid nodev noexec
+	mounted_once "$name" /sys/fs/cgroup cgroup2
+	mounted_once "$name" /dev devtmpfs nosuid
+	mounted_once "$name" /dev/pts devpts gid=5 mode=620
+	mounted_once "$name" /dev/shm tmpfs
+	mounted_once "$name" /run tmpfs nosuid nodev
+	mounted_once "$name" /run/sub tmpfs
+	mounted_once "$name" /mnt/data tmpfs
+	mounted_once "$name" /mnt/data/deep tmpfs
+	[ "$(result "$name" mount | wc -l)" = 11 ]
+	for dir in /dev/shm /run /run/sub /mnt/data /mnt/data/deep; do
+		shows "$name" "RESULT file=$dir kept"
+	done
+	shows "$name" 'RESULT plain=hidden'
+	shows "$name" 'RESULT oldroot='
+	[ "$(result "$name" argv)" = "/bin/sh|/init|one|two|" ]
+	# Asked again on the finished root, it only executes.
+	shows "$name" 'RESULT third=2 /bin/sh|/init|x|y z|'
+	[[ $(result "$name" third_root) == 'tmpfsroot / tmpfs '* ]]
+	[ "$(result "$name" third_root | wc -l)" = 1 ]
+}
+
+@test "an init of one's own, rootfs a tmpfs: its mounts are carried over; asked again, init starts at once" {
+	carry tmpfs ''
+}
+
+@test "an init of one's own, rootfs a ramfs: its mounts are carried over; asked again, init starts at once" {
+	carry ramfs root=/dev/ram0
+}
+
+@test "an init that never looks at the witness is not started for ever" {
+	tiny naive bookworm rd.tmpfsroot.onfail=poweroff "$vm/guest/naive:/init"
+	matches naive '^ROUND 1$'
+	[ "$(grep -c '^ROUND' "$logs/naive.log")" -le 20 ]
+	matches naive 'tmpfsroot: .*TMPFSROOT'
+	matches naive 'reboot: Power down'
+	never naive 'Kernel panic|Attempted to kill init'
+}
+
+# failing NAME WORDS: a boot that finds no /init.
+failing() {
+	tiny "$1" bookworm "rdinit=/usr/bin/tmpfsroot $2" "$vm/guest/carry:/not-init"
+	matches "$1" 'tmpfsroot: .*/init.*(not found|No such file)'
+	never "$1" 'Kernel panic|Attempted to kill init'
+}
+
+@test "onfail=reboot: the refusal is on the console, then the machine restarts" {
+	failing reboot rd.tmpfsroot.onfail=reboot
+	matches reboot 'reboot: Restarting system'
+}
+
+@test "onfail=poweroff: the refusal is on the console, then the machine is off" {
+	failing poweroff rd.tmpfsroot.onfail=poweroff
+	matches poweroff 'reboot: Power down'
+}
+
+# Types once the console shows the refusal.  What a shell leaves when it exits must be a shell again, or
+# the end of the machine, and no panic.
+typist() {
+	local log=$logs/$1.log
+	expect "$log" 'tmpfsroot: .*/init' || return
+	sleep 1
+	# shellcheck disable=SC2016 # for the shell over there
+	printf 'echo "SHELL $((6 * 7))" /not-*\n'
+	expect "$log" '^SHELL 42' || return
+	printf 'exit\n'
+	sleep 2
+	printf '/bin/busybox poweroff -f\n'
+	sleep 5
+}
+
+expect() {
+	for _ in {1..300}; do
+		grep -qE "$2" "$1" 2>/dev/null && return
+		sleep 0.2
+	done
+	echo "nothing like $2 came" >&2
+	return 1
+}
+
+@test "onfail=shell, also by default: a shell on the console; when it ends there is no panic" {
+	rm -f "$logs/shell.log"
+	typist shell | failing shell ''
+	matches shell '^SHELL 42 /not-init'
+	never shell 'Kernel panic|Attempted to kill init'
+}
+
+@test "onfail=continue: init starts in the initramfs as it is, and is told so" {
+	tiny continue bookworm 'rdinit=/usr/bin/tmpfsroot rd.tmpfsroot.onfail=continue rd.tmpfsroot.minmem=100G' \
+		"$vm/guest/continued:/init"
+	ended continue
+	matches continue 'tmpfsroot: .*minmem'
+	shows continue 'RESULT witness=0'
+	shows continue 'RESULT root_has_parent=no'
+	[[ $(result continue mount) == '/ rootfs '* ]]
+}

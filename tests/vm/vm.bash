@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# What the tests on virtual machines share: booting one, and looking into what it wrote.
+
+vm=$BATS_TEST_DIRNAME
+top=$vm/../..
+logs=$top/build/vm
+helper=${HELPER:-$top/build/static/tmpfsroot}
+# shellcheck disable=SC2034 # used by the tests
+tools=${TOOLS:-$top/build/tools}
+bats_require_minimum_version 1.5.0
+
+# need FILE...: fails with the way to get what has not been built.
+need() {
+	local file
+	for file; do
+		if ! [ -x "$file" ]; then
+			echo "$file is missing: run make static tools"
+			return 1
+		fi
+	done
+}
+
+# boot NAME SUITE WORDS BASE FILE:PATH...: runs a machine on SUITE's kernel, with WORDS on its command
+# line; its initramfs is the archive BASE, or nothing, with the files laid over it.  The machine must
+# end by itself.  Its console is in $logs/NAME.log; standard input is what is typed on it.
+boot() {
+	local name=$1 suite=$2 words=$3 base=$4 tree
+	shift 4
+	mkdir -p "$logs"
+	tree=$("$vm/tree" "$suite")
+	"$vm/overlay" "$logs/$name.cpio" "$@"
+	"$vm/run" -a "$words" "$tree/vmlinuz" "$logs/$name.log" ${base:+"$base"} "$logs/$name.cpio"
+	rm "$logs/$name.cpio"
+	sed -i 's/\r//g' "$logs/$name.log"
+}
+
+# tiny NAME SUITE WORDS FILE:PATH...: likewise, with only a busybox as /bin/sh and the helper.
+tiny() {
+	local name=$1 suite=$2 words=$3 tree
+	shift 3
+	tree=$("$vm/tree" "$suite")
+	boot "$name" "$suite" "$words" '' "$tree/busybox:/bin/busybox" @busybox:/bin/sh \
+		"$vm/guest/lib.sh:/usr/lib/guest.sh" "$helper:/usr/bin/tmpfsroot" "$@"
+}
+
+# shows NAME LINE: the console of NAME has exactly this line.
+shows() {
+	if ! grep -qxF -e "$2" "$logs/$1.log"; then
+		echo "$1: no line: $2"
+		console "$1"
+		return 1
+	fi
+}
+
+# matches NAME REGEX: the console of NAME has a line that matches.
+matches() {
+	if ! grep -qE -e "$2" "$logs/$1.log"; then
+		echo "$1: no line like: $2"
+		console "$1"
+		return 1
+	fi
+}
+
+# never NAME REGEX: it has none.
+never() {
+	if grep -E -e "$2" "$logs/$1.log"; then
+		echo "$1: a line like: $2"
+		return 1
+	fi
+}
+
+# result NAME KEY: what the guest reported under KEY.
+result() {
+	sed -n "s/^RESULT $2=//p" "$logs/$1.log"
+}
+
+# mounted_once NAME TARGET TYPE OPTION...: one mount on TARGET, of TYPE, with all the options.
+mounted_once() {
+	local name=$1 target=$2 type=$3 line option
+	shift 3
+	line=$(result "$name" mount | awk -v target="$target" '$1 == target')
+	if [ "$(wc -l <<<"$line")" != 1 ] || [ "$(cut -d ' ' -f 2 <<<"$line")" != "$type" ]; then
+		echo "$name: expected one $type on $target, found: ${line:-none}"
+		return 1
+	fi
+	for option; do
+		if [[ ,${line##* }, != *,$option,* ]]; then
+			echo "$name: no option $option in: $line"
+			return 1
+		fi
+	done
+}
+
+# The end of a console, for the report of a failure.
+console() {
+	echo "--- the last lines of $logs/$1.log"
+	tail -n 25 "$logs/$1.log"
+}
