@@ -5,6 +5,7 @@
 #include "util.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -98,6 +99,9 @@ static int copy_data(struct copy *copy, uint64_t from, uint64_t to)
 		size_t length = to - from < most ? (size_t)(to - from) : most;
 
 		result = map ? copy_mapped(copy, from, length) : copy_buffered(copy, from, length);
+		if (copy->drop)
+			(void)posix_fadvise(copy->source, (off_t)from, (off_t)length,
+					POSIX_FADV_DONTNEED);
 		from += length;
 	}
 	return result;
@@ -177,6 +181,20 @@ int copy_range(struct copy *copy, uint64_t from, uint64_t to)
 		if (result == 0)
 			result = copy_data(copy, start, end);
 		from = end;
+	}
+	return result;
+}
+
+int copy_count(struct copy *copy, uint64_t *bytes)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), start, end;
+	int result = 0;
+
+	*bytes = 0;
+	for (uint64_t from = 0; result == 0 && from < copy->size; from = end) {
+		result = next_extent(copy, from, copy->size, &start, &end);
+		if (result == 0)
+			*bytes += (end + page - 1) / page * page - start / page * page;
 	}
 	return result;
 }

@@ -10,12 +10,13 @@
 #define COPY_BUFFER (256UL * 1024)
 
 struct copy {
-	int source, target;    /* open for reading, for writing */
-	uint64_t size;	       /* of the source, bytes */
-	bool dense;	       /* has no holes */
-	bool ramfs;	       /* the source is on a ramfs */
-	char *buffer;	       /* COPY_BUFFER bytes */
-	uint64_t copied;       /* bytes so far */
+	int source, target; /* open for reading, for writing */
+	uint64_t size; /* of the source, bytes */
+	bool dense; /* has no holes */
+	bool ramfs; /* the source is on a ramfs */
+	bool drop; /* the source is on a disk: its page cache is given back */
+	char *buffer; /* COPY_BUFFER bytes */
+	uint64_t copied; /* bytes so far */
 	const char *operation; /* what failed */
 };
 
@@ -26,6 +27,9 @@ int copy_small(struct copy *copy);
 /* Copies the data between two offsets (the first is rounded down to a page) to where it belongs;
  * holes are left out, neither read nor written. The same results. */
 int copy_range(struct copy *copy, uint64_t from, uint64_t to);
+
+/* The bytes of data, in whole pages, that an open file with holes has. The same results. */
+int copy_count(struct copy *copy, uint64_t *bytes);
 
 /* A file, for its attributes: FD itself, or where NAME is not NULL, NAME in the directory FD (the
  * calling thread then changes its current directory). */

@@ -5,16 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct link_entry **bucket_of(const struct links *links, uint64_t inode)
+static struct link_entry **bucket_of(const struct links *links, uint64_t device, uint64_t inode)
 {
-	return &links->buckets[(inode * 0x9e3779b97f4a7c15U) >> 32 & (links->size - 1)];
+	return &links->buckets[((inode ^ device) * 0x9e3779b97f4a7c15U) >> 32 & (links->size - 1)];
 }
 
-struct link_entry *links_find(const struct links *links, uint64_t inode)
+struct link_entry *links_find(const struct links *links, uint64_t device, uint64_t inode)
 {
-	struct link_entry *entry = links->size ? *bucket_of(links, inode) : NULL;
+	struct link_entry *entry = links->size ? *bucket_of(links, device, inode) : NULL;
 
-	while (entry && entry->inode != inode)
+	while (entry && (entry->inode != inode || entry->device != device))
 		entry = entry->next;
 	return entry;
 }
@@ -32,7 +32,7 @@ static int grow(struct links *links)
 			struct link_entry *entry = links->buckets[i], **to;
 
 			links->buckets[i] = entry->next;
-			to = bucket_of(&larger, entry->inode);
+			to = bucket_of(&larger, entry->device, entry->inode);
 			entry->next = *to;
 			*to = entry;
 		}
@@ -42,7 +42,8 @@ static int grow(struct links *links)
 	return 0;
 }
 
-int links_add(struct links *links, uint64_t inode, struct walk_node *directory, const char *name)
+int links_add(struct links *links, uint64_t device, uint64_t inode, struct walk_node *directory,
+		const char *name)
 {
 	size_t length = strlen(name) + 1;
 	struct link_entry *entry, **bucket;
@@ -52,8 +53,9 @@ int links_add(struct links *links, uint64_t inode, struct walk_node *directory, 
 	entry = malloc(sizeof(*entry) + length);
 	if (!entry)
 		return -ENOMEM;
-	bucket = bucket_of(links, inode);
+	bucket = bucket_of(links, device, inode);
 	*entry = (struct link_entry){ .next = *bucket,
+		.device = device,
 		.inode = inode,
 		.directory = directory ? walk_reference(directory) : NULL };
 	memcpy(entry->name, name, length);

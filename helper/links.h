@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The files of a tree that have more than one name: by inode number, where the first one went. */
+/* Files by device and inode number: of those with more than one name, where the first one went. */
 #ifndef TMPFSROOT_LINKS_H
 #define TMPFSROOT_LINKS_H
 
@@ -9,7 +9,7 @@
 
 struct link_entry {
 	struct link_entry *next;
-	uint64_t inode;
+	uint64_t device, inode;
 	struct walk_node *directory; /* a reference, or NULL */
 	char name[];
 };
@@ -26,10 +26,11 @@ struct links {
 		.lock = PTHREAD_MUTEX_INITIALIZER                                                  \
 	}
 
-struct link_entry *links_find(const struct links *links, uint64_t inode);
+struct link_entry *links_find(const struct links *links, uint64_t device, uint64_t inode);
 
 /* Notes the first name of an inode; DIRECTORY (may be NULL) is referenced. Returns 0 or -ENOMEM. */
-int links_add(struct links *links, uint64_t inode, struct walk_node *directory, const char *name);
+int links_add(struct links *links, uint64_t device, uint64_t inode, struct walk_node *directory,
+		const char *name);
 
 void links_free(struct links *links);
 

@@ -35,7 +35,7 @@ struct boot {
 	int proc;
 	double start;
 	char *kernel, *conf; /* the texts that the options point into */
-	char **init;	     /* the argument vector where it is made here */
+	char **init; /* the argument vector where it is made here */
 };
 
 /* Without a console the first files opened would become standard output. */
@@ -96,6 +96,13 @@ static int init_of_kernel(struct boot *boot, int argc, char **argv)
 	return 0;
 }
 
+static unsigned long starts_before(void)
+{
+	const char *witness = getenv(WITNESS);
+
+	return witness ? strtoul(witness, NULL, 10) : 0;
+}
+
 /* [NEWROOT] INIT [ARG...]: NEWROOT is a directory, and only tmpfsroot can do without it. */
 static int find_request(struct boot *boot, char **arguments)
 {
@@ -105,6 +112,7 @@ static int find_request(struct boot *boot, char **arguments)
 	if (arguments[0] && (!tmpfsroot || (stat(arguments[0], &st) == 0 && S_ISDIR(st.st_mode))))
 		boot->request.new_root = *arguments++;
 	boot->request.init = arguments;
+	boot->request.started = starts_before() > 0;
 	if (!arguments[0])
 		return log_error(0, "no INIT is given: usage: %s INIT [ARG...]",
 				tmpfsroot ? "tmpfsroot [OPTION...] [NEWROOT]"
@@ -161,8 +169,7 @@ static int execute(const struct boot *boot)
  * and again would do so for ever. */
 static int start_again(const struct boot *boot)
 {
-	const char *witness = getenv(WITNESS);
-	unsigned long starts = witness ? strtoul(witness, NULL, 10) : 0;
+	unsigned long starts = starts_before();
 
 	if (starts >= STARTS_MAX)
 		return log_error(0,
@@ -174,24 +181,29 @@ static int start_again(const struct boot *boot)
 	return execute(boot);
 }
 
+/* move, where something is to be moved, and switch. */
 static int move_and_switch(struct boot *boot)
 {
 	struct move_result moved = { 0 };
 	struct report report = { .plan = &boot->plan, .move = &moved };
-	int result = move_tree(&boot->plan, boot->options.exclude, &moved);
+	bool copies = plan_copies(&boot->plan);
+	int result = copies ? move_tree(&boot->plan, &boot->options, &moved) : 0;
 	double start = seconds_now();
 
 	if (result < 0)
 		return result;
-	result = switch_to(&boot->plan, false);
+	result = switch_to(&boot->plan, &boot->options);
 	if (result < 0) {
-		move_back(&boot->plan);
+		if (copies)
+			move_back(&boot->plan);
 		return result;
 	}
+	if (boot->plan.source == SOURCE_NEW_ROOT)
+		return 0;
 	report.switch_seconds = seconds_now() - start;
 	report.total_seconds = seconds_now() - boot->start;
 	report_write(&report);
-	return set_witness(1);
+	return boot->plan.source == SOURCE_INITRAMFS ? set_witness(1) : 0;
 }
 
 static int check_caller(const struct boot *boot)
@@ -209,6 +221,18 @@ static int check_caller(const struct boot *boot)
 				    "again: let "
 				    "it ask only where " WITNESS " is not in its environment");
 	return 0;
+}
+
+/* rd.tmpfsroot=auto, or yes with onfail=continue: what does not fit boots from where it is. */
+static bool stay(struct boot *boot)
+{
+	if (boot->plan.source != SOURCE_REAL_ROOT ||
+			(boot->options.real_root != REAL_ROOT_AUTO &&
+					boot->options.onfail != ONFAIL_CONTINUE))
+		return false;
+	log_message(LOG_WARNING, "the real root is not moved: booting from where it is");
+	plan_stay(&boot->plan);
+	return true;
 }
 
 /* Returns only where it cannot go on. */
@@ -232,10 +256,10 @@ static int run(struct boot *boot)
 	if (boot->plan.source == SOURCE_INITRAMFS && boot->options.crash_kernel)
 		return set_witness(0) < 0 ? -ENOMEM : execute(boot);
 	result = plan_check(&boot->plan);
+	if (result < 0 && stay(boot))
+		result = 0;
 	if (result == 0)
-		result = boot->plan.source == SOURCE_INITRAMFS
-					 ? move_and_switch(boot)
-					 : switch_to(&boot->plan, boot->options.persist);
+		result = move_and_switch(boot);
 	return result < 0 ? result : execute(boot);
 }
 

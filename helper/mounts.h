@@ -23,7 +23,7 @@ struct mounts {
 /* An API file system that every root has, and how it is made where there is none. */
 struct api_mount {
 	const char *point, *type;
-	unsigned attributes;	   /* SYS_MOUNT_ATTR_* */
+	unsigned attributes; /* SYS_MOUNT_ATTR_* */
 	const char *options[4][2]; /* names and values, until a NULL name */
 };
 

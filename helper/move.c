@@ -9,9 +9,10 @@
  * So little is ever held twice, and releasing costs less than it saves.
  *
  * A file that somebody has open or mapped, be it a process or a loop device, is never cut: it is
- * copied whole and unlinked. A write lease (fcntl(2), F_SETLEASE) tells: the kernel grants it only
- * where nobody else has the file open. A file with several names loses its content, but its names
+ * copied whole and unlinked (inuse.h). A file with several names loses its content, but its names
  * stay until the end; the first one that is met is copied, the others are linked to it.
+ *
+ * What is not on a ramfs or tmpfs is copied in the same way, and nothing of it is released.
  *
  * The way back is the same walk with the trees exchanged. It needs no notes, since the two trees
  * tell all: what is missing in the source is in the target; a file that is in both is whole in the
@@ -20,8 +21,10 @@
 #include "move.h"
 
 #include "copy.h"
+#include "inuse.h"
 #include "links.h"
 #include "log.h"
+#include "progress.h"
 #include "sys.h"
 #include "util.h"
 #include "walk.h"
@@ -38,12 +41,15 @@
 
 struct move {
 	int roots[WALK_TREES], target_alone[WALK_TREES];
-	bool ramfs;	 /* the source is one */
+	bool ramfs; /* the source is one */
 	bool attributes; /* the source may have extended attributes */
-	bool back;	 /* giving back: what is in the target already is not an error */
+	bool release; /* the source is emptied on the way: a move, not a copy */
+	bool back; /* giving back: what is in the target already is not an error */
 	uint64_t chunk;
 	struct links links;
-	atomic_uint_fast64_t entries, bytes, held, peak;
+	struct inuse inuse;
+	struct progress progress;
+	atomic_uint_fast64_t held, peak;
 	atomic_uint lost;
 };
 
@@ -76,7 +82,7 @@ static void hold(struct move *move, uint64_t bytes)
 	uint64_t held = atomic_fetch_add(&move->held, bytes) + bytes,
 		 peak = atomic_load(&move->peak);
 
-	atomic_fetch_add(&move->bytes, bytes);
+	progress_add(&move->progress, 0, bytes);
 	while (held > peak && !atomic_compare_exchange_weak(&move->peak, &peak, held))
 		;
 }
@@ -121,6 +127,8 @@ static int release(struct walk_worker *worker, struct walk_node *directory, cons
 	struct mover *mover = worker->own;
 	size_t length = strlen(name) + 1;
 
+	if (!move_of(worker)->release)
+		return 0;
 	if (mover->used + length > sizeof(mover->names))
 		return failed("its name is too long", directory, name, ENAMETOOLONG);
 	memcpy(mover->names + mover->used, name, length);
@@ -140,7 +148,7 @@ static int move_enter(struct walk_worker *worker, struct walk_node *directory)
 
 	if (!directory->parent)
 		return 0;
-	atomic_fetch_add(&move->entries, 1);
+	progress_add(&move->progress, 1, 0);
 	if (mkdirat(target, directory->name, 0700) == 0)
 		return 0;
 	if (errno != EEXIST || !move->back)
@@ -305,10 +313,11 @@ static const char *make_name(struct walk_worker *worker, struct walk_node *direc
 	if (st->nlink == 1)
 		return make_file(worker, name, st, fd);
 	(void)pthread_mutex_lock(&links->lock);
-	first = links_find(links, st->ino);
+	first = links_find(links, sys_stat_dev(st), st->ino);
 	*linked = first != NULL;
 	operation = first ? link_file(worker, name, first) : make_file(worker, name, st, fd);
-	if (!operation && !first && links_add(links, st->ino, directory, name) < 0) {
+	if (!operation && !first &&
+			links_add(links, sys_stat_dev(st), st->ino, directory, name) < 0) {
 		errno = ENOMEM;
 		operation = "noting its name";
 	}
@@ -316,20 +325,14 @@ static const char *make_name(struct walk_worker *worker, struct walk_node *direc
 	return operation;
 }
 
-/* Is the file open here alone? Running programs refuse to be opened for writing (ETXTBSY). */
-static bool may_be_cut(int fd)
-{
-	if (fcntl(fd, F_SETLEASE, F_WRLCK) != 0)
-		return false;
-	return fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
-}
-
-static int open_source(int directory, const char *name, bool *cut)
+/* Opens it for reading, and where *CUT for writing, too, if nobody else has it open: *CUT tells
+ * whether it may be cut. Running programs refuse to be opened for writing (ETXTBSY). */
+static int open_source(struct move *move, int directory, const char *name, bool *cut)
 {
 	const int flags = O_NOFOLLOW | O_CLOEXEC | O_NOATIME | O_NONBLOCK;
 	int fd = *cut ? openat(directory, name, O_RDWR | flags) : -1;
 
-	*cut = fd >= 0 && may_be_cut(fd);
+	*cut = fd >= 0 && inuse_is_free(&move->inuse, fd);
 	return fd >= 0 ? fd : openat(directory, name, O_RDONLY | flags);
 }
 
@@ -366,6 +369,7 @@ static const char *copy_content(struct walk_worker *worker, int source, int targ
 		.size = st->size,
 		.dense = st->blocks * 512 >= st->size,
 		.ramfs = move->ramfs,
+		.drop = !move->release,
 		.buffer = ((struct mover *)worker->own)->buffer };
 	bool small = copy.dense && st->size < PRESIZE && from == 0 && !cut;
 	int result;
@@ -389,7 +393,7 @@ static const char *copy_content(struct walk_worker *worker, int source, int targ
 /* Cutting is for what is large, and for what keeps its name in the source. */
 static bool wants_cut(const struct move *move, const struct sys_stat *st)
 {
-	return st->size > 0 && (st->size > move->chunk || st->nlink > 1);
+	return move->release && st->size > 0 && (st->size > move->chunk || st->nlink > 1);
 }
 
 static int move_regular(struct walk_worker *worker, struct walk_node *directory, const char *name,
@@ -398,7 +402,7 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 	struct move *move = move_of(worker);
 	bool cut = wants_cut(move, st);
 	auto_close int target = made;
-	auto_close int source = open_source(worker->cursor.fd[WALK_SOURCE], name, &cut);
+	auto_close int source = open_source(move, worker->cursor.fd[WALK_SOURCE], name, &cut);
 	const char *operation, *metadata;
 	uint64_t held;
 	int error;
@@ -459,7 +463,7 @@ static int move_file(struct walk_worker *worker, struct walk_node *directory, co
 		operation = make_name(worker, directory, name, st, &fd, &linked);
 	if (operation)
 		return failed(operation, directory, name, errno);
-	atomic_fetch_add(&move->entries, 1);
+	progress_add(&move->progress, 1, 0);
 	if (linked)
 		return 0;
 	if (S_ISREG(st->mode))
@@ -477,7 +481,7 @@ static int move_mount_point(struct walk_worker *worker, struct walk_node *direct
 	int result = S_ISDIR(st->mode) ? mkdirat(target, name, 0755)
 				       : mknodat(target, name, S_IFREG | 0644, 0);
 
-	atomic_fetch_add(&move_of(worker)->entries, 1);
+	progress_add(&move_of(worker)->progress, 1, 0);
 	return result != 0 ? failed("making the mount point", directory, name, errno) : 0;
 }
 
@@ -511,7 +515,7 @@ static int run(struct move *move, const char *patterns, unsigned workers)
 
 	if (fstatfs(move->roots[WALK_SOURCE], &fs) != 0)
 		return log_error(errno, "statfs of the tree to be moved");
-	if (fs.f_type != RAMFS_FS_MAGIC && fs.f_type != TMPFS_FS_MAGIC)
+	if (move->release && fs.f_type != RAMFS_FS_MAGIC && fs.f_type != TMPFS_FS_MAGIC)
 		return log_error(0, "only a ramfs or tmpfs is moved, and this tree is not on one");
 	move->ramfs = fs.f_type == RAMFS_FS_MAGIC;
 	move->target_alone[WALK_SOURCE] = -1;
@@ -539,16 +543,34 @@ static void keep_target(const struct plan *plan)
 		log_message(LOG_ERROR, "what is missing in the tree is in " REFUGE);
 }
 
+static struct move new_move(const struct plan *plan, int source, int target)
+{
+	return (struct move){ .roots = { source, target },
+		.release = plan->source == SOURCE_INITRAMFS,
+		.chunk = plan->chunk,
+		.links = LINKS_EMPTY,
+		.inuse = INUSE_EMPTY(plan->proc) };
+}
+
+static void end_move(struct move *move)
+{
+	progress_end(&move->progress);
+	links_free(&move->links);
+	inuse_free(&move->inuse);
+}
+
 /* One worker: two could meet in one file. */
 void move_back(const struct plan *plan)
 {
-	struct move back = { .roots = { plan->target, plan->root },
-		.back = true,
-		.chunk = plan->chunk,
-		.links = LINKS_EMPTY };
-	int result = run(&back, NULL, 1);
+	struct move back = new_move(plan, plan->target, plan->root);
+	int result;
 
-	links_free(&back.links);
+	if (plan->source != SOURCE_INITRAMFS)
+		return; /* nothing was taken */
+	back.back = true;
+	progress_start(&back.progress, plan->entries, plan->bytes, true);
+	result = run(&back, NULL, 1);
+	end_move(&back);
 	if (result < 0) {
 		(void)log_error(result, "giving back what was moved failed");
 		keep_target(plan);
@@ -557,22 +579,22 @@ void move_back(const struct plan *plan)
 	}
 }
 
-int move_tree(const struct plan *plan, const char *patterns, struct move_result *result)
+int move_tree(const struct plan *plan, const struct options *options, struct move_result *result)
 {
-	struct move move = {
-		.roots = { plan->root, plan->target }, .chunk = plan->chunk, .links = LINKS_EMPTY
-	};
+	struct move move = new_move(plan, plan_tree(plan), plan->target);
 	auto_close int directory = open(".", O_PATH | O_CLOEXEC);
 	double start = seconds_now();
-	int error = run(&move, patterns, plan->workers);
+	int error;
 
-	links_free(&move.links);
+	progress_start(&move.progress, plan->entries, plan->bytes, options->quiet);
+	error = run(&move, options->exclude, plan->workers);
+	end_move(&move);
 	if (error < 0)
 		move_back(plan);
 	if (directory >= 0 && fchdir(directory) != 0)
 		(void)log_warning(errno, "returning to the current directory");
-	*result = (struct move_result){ .entries = atomic_load(&move.entries),
-		.bytes = atomic_load(&move.bytes),
+	*result = (struct move_result){ .entries = atomic_load(&move.progress.entries),
+		.bytes = atomic_load(&move.progress.bytes),
 		.peak = atomic_load(&move.peak),
 		.attributes_lost = atomic_load(&move.lost),
 		.seconds = seconds_now() - start };

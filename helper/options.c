@@ -10,14 +10,14 @@
 #include <string.h>
 
 enum kind {
-	KIND_ROOT,    /* root=: a bool; true for "tmpfsroot", any other value is somebody else's */
-	KIND_CHOICE,  /* an int: the index of the value among the choices */
+	KIND_ROOT, /* root=: a bool; true for "tmpfsroot", any other value is somebody else's */
+	KIND_CHOICE, /* an int: the index of the value among the choices */
 	KIND_BOOLEAN, /* a bool, as dracut reads its own: the bare word is yes */
-	KIND_FLAG,    /* a bool, without a value */
-	KIND_TEXT,    /* a string that is not empty */
-	KIND_POINT,   /* a string; "" for the bare word */
-	KIND_SIZE,    /* a struct size */
-	KIND_TMPFS,   /* a string: a list of tmpfs(5) mount options */
+	KIND_FLAG, /* a bool, without a value */
+	KIND_TEXT, /* a string that is not empty */
+	KIND_POINT, /* a string; "" for the bare word */
+	KIND_SIZE, /* a struct size */
+	KIND_TMPFS, /* a string: a list of tmpfs(5) mount options */
 };
 
 #define FIELD(name) offsetof(struct options, name)
@@ -70,12 +70,10 @@ static int choose(const char *const *names, const char *value)
 
 static int set_boolean(const char *value, bool *answer)
 {
-	static const char *const names[] = { "0", "no", "off", "1", "yes", "on", NULL };
-	int choice = value ? choose(names, value) : 3;
+	static const char *const negative[] = { "0", "no", "off", NULL };
 
-	if (choice >= 0)
-		*answer = choice >= 3;
-	return choice;
+	*answer = !value || choose(negative, value) < 0;
+	return 0;
 }
 
 static int set_text(const char *value, const char **text)
@@ -194,7 +192,7 @@ static int set_word(struct options *options, const struct word *word, const char
 		log_message(LOG_ERROR, "%s: %s%s%s is wrong: expected %s", where,
 				origin == ORIGIN_PROGRAM ? option_name(word) : word->name,
 				value ? "=" : "", value ? value : "", expected);
-	if (*set_by > origin)
+	if (result < 0 || *set_by > origin)
 		*options = before;
 	else
 		*set_by = (unsigned char)origin;
@@ -244,20 +242,18 @@ static bool is_space(char c)
 /* The kernel takes quotes away in two places only: around a word, and around a value. */
 static char *unquote(char *word)
 {
-	size_t length = strlen(word);
+	bool whole = word[0] == '"', quoted;
+	size_t length;
 	char *value;
 
-	if (word[0] == '"') {
-		if (length > 1 && word[length - 1] == '"')
-			word[length - 1] = '\0';
-		return word + 1;
-	}
+	word += whole;
+	length = strlen(word);
 	value = strchr(word, '=');
-	if (value && value[1] == '"') {
-		if (length > (size_t)(value - word) + 2 && word[length - 1] == '"')
-			word[length - 1] = '\0';
+	quoted = value && value[1] == '"';
+	if ((whole || quoted) && length > 0 && word[length - 1] == '"')
+		word[length - 1] = '\0';
+	if (quoted && value[1])
 		memmove(value + 1, value + 2, strlen(value + 2) + 1);
-	}
 	return word;
 }
 
@@ -281,9 +277,12 @@ static char *next_kernel_word(char **text)
 
 int options_parse_kernel(struct options *options, char *text)
 {
+	size_t length = strlen(text);
 	int result = 0;
 	char *word;
 
+	if (length > 0 && text[length - 1] == '\n') /* even behind a quote left open */
+		text[length - 1] = '\0';
 	while ((word = next_kernel_word(&text)) && strcmp(word, "--") != 0) {
 		int one = parse_word(options, word, ORIGIN_KERNEL, false, "kernel command line");
 

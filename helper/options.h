@@ -43,19 +43,19 @@ struct options {
 	enum applet applet;
 	enum action action;
 	bool root_tmpfsroot;
-	int real_root;		   /* enum real_root */
-	int method;		   /* enum method */
+	int real_root; /* enum real_root */
+	int method; /* enum method */
 	const char *tmpfs_options; /* or NULL */
 	struct size minmem;
-	const char *exclude;  /* or NULL */
-	int onfail;	      /* enum onfail */
-	const char *init;     /* init=, or NULL */
+	const char *exclude; /* or NULL */
+	int onfail; /* enum onfail */
+	const char *init; /* init=, or NULL */
 	const char *break_at; /* "" for rd.break without a value, or NULL */
 	bool quiet, debug, shell;
 
 	/* run-init alone */
 	const char *console, *drop_capabilities; /* a device; a list, or NULL */
-	bool persist;				 /* the old root is not deleted */
+	bool persist; /* the old root is not deleted */
 
 	/* facts of the kernel command line */
 	const char *rdinit;

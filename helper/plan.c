@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plan.h"
 
+#include "copy.h"
 #include "links.h"
 #include "log.h"
 #include "sys.h"
@@ -32,6 +33,7 @@ struct scan {
 	struct links links;
 	struct plan *plan;
 	uint64_t page;
+	bool memory; /* the tree is on a ramfs or tmpfs */
 };
 
 static uint64_t round_up(uint64_t value, uint64_t unit)
@@ -40,33 +42,42 @@ static uint64_t round_up(uint64_t value, uint64_t unit)
 }
 
 /* What a file will take in a tmpfs: whole pages, holes left out. st_blocks counts the pages on
- * ramfs and tmpfs. */
-static uint64_t allocated(const struct sys_stat *st, uint64_t page)
+ * ramfs and tmpfs; elsewhere less than the size may be a hole, or compression. */
+static int count_bytes(const struct scan *scan, int directory, const char *name,
+		const struct sys_stat *st, uint64_t *bytes)
 {
-	uint64_t whole = round_up(st->size, page), present = round_up(st->blocks * 512, page);
+	uint64_t whole = round_up(st->size, scan->page),
+		 present = round_up(st->blocks * 512, scan->page);
+	struct copy copy = { .size = st->size };
+	auto_close int fd = -1;
 
+	*bytes = S_ISREG(st->mode) ? whole : 0;
 	if (S_ISLNK(st->mode))
-		return st->size > SHORT_SYMLINK ? page : 0;
-	return !S_ISREG(st->mode) ? 0 : present < whole ? present : whole;
+		*bytes = st->size > SHORT_SYMLINK ? scan->page : 0;
+	if (!S_ISREG(st->mode) || present >= whole)
+		return 0;
+	*bytes = present;
+	if (scan->memory)
+		return 0;
+	fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NOATIME | O_NONBLOCK | O_CLOEXEC);
+	copy.source = fd;
+	return fd < 0 ? -errno : copy_count(&copy, bytes);
 }
 
-/* Counts one name; the file's bytes only with its first. */
-static int count_file(struct scan *scan, const struct sys_stat *st)
+/* Is it a further name of a file that was counted? Returns 1, 0 or a negative errno. */
+static int count_link(struct scan *scan, const struct sys_stat *st)
 {
-	uint64_t bytes = allocated(st, scan->page);
+	int result = 0;
 
-	if (st->nlink > 1) {
-		if (links_find(&scan->links, st->ino)) {
-			scan->plan->hard_links++;
-			return 0;
-		}
-		if (links_add(&scan->links, st->ino, NULL, "") < 0)
-			return log_error(ENOMEM, "counting hard links");
+	(void)pthread_mutex_lock(&scan->lock);
+	if (links_find(&scan->links, sys_stat_dev(st), st->ino)) {
+		scan->plan->hard_links++;
+		result = 1;
+	} else {
+		result = links_add(&scan->links, sys_stat_dev(st), st->ino, NULL, "");
 	}
-	scan->plan->bytes += bytes;
-	if (bytes > scan->plan->largest)
-		scan->plan->largest = bytes;
-	return 0;
+	(void)pthread_mutex_unlock(&scan->lock);
+	return result;
 }
 
 /* A worker's own sums: what needs no table is added up without a lock. */
@@ -78,7 +89,7 @@ static int scan_enter(struct walk_worker *worker, struct walk_node *directory)
 {
 	struct scan_sums *sums = worker->own;
 
-	sums->directories++;
+	sums->directories += directory->parent != NULL;
 	sums->entries += directory->parent != NULL;
 	return 0;
 }
@@ -88,20 +99,21 @@ static int scan_entry(struct walk_worker *worker, struct walk_node *directory, c
 {
 	struct scan *scan = worker->walk->request->context;
 	struct scan_sums *sums = worker->own;
+	char path[WALK_PATH];
 	uint64_t bytes;
 	int result;
 
-	(void)directory, (void)name, (void)put_off;
+	(void)put_off;
 	sums->entries++;
 	if (mounted)
 		return 0;
-	if (st->nlink > 1) {
-		(void)pthread_mutex_lock(&scan->lock);
-		result = count_file(scan, st);
-		(void)pthread_mutex_unlock(&scan->lock);
-		return result;
-	}
-	bytes = allocated(st, scan->page);
+	result = st->nlink > 1 ? count_link(scan, st) : 0;
+	if (result == 1)
+		return 0;
+	if (result == 0)
+		result = count_bytes(scan, worker->cursor.fd[WALK_SOURCE], name, st, &bytes);
+	if (result < 0)
+		return log_error(result, "counting %s", walk_path(directory, name, path));
 	sums->bytes += bytes;
 	if (bytes > sums->largest)
 		sums->largest = bytes;
@@ -123,7 +135,7 @@ static void scan_end(struct walk_worker *worker)
 	(void)pthread_mutex_unlock(&scan->lock);
 }
 
-static int scan_tree(const struct options *options, struct plan *plan, int tree)
+static int scan_tree(const struct options *options, struct plan *plan)
 {
 	static const struct walk_operations operations = {
 		.own_size = sizeof(struct scan_sums),
@@ -134,8 +146,9 @@ static int scan_tree(const struct options *options, struct plan *plan, int tree)
 	struct scan scan = { .lock = PTHREAD_MUTEX_INITIALIZER,
 		.links = LINKS_EMPTY,
 		.plan = plan,
-		.page = (uint64_t)sysconf(_SC_PAGESIZE) };
-	struct walk_request request = { .roots = { tree, -1 },
+		.page = (uint64_t)sysconf(_SC_PAGESIZE),
+		.memory = plan->source == SOURCE_INITRAMFS };
+	struct walk_request request = { .roots = { plan_tree(plan), -1 },
 		.operations = &operations,
 		.context = &scan,
 		.exclude = options->exclude,
@@ -169,10 +182,13 @@ static int read_memory(const struct options *options, int proc, struct plan *pla
 }
 
 /* How many workers, and how much each may hold twice, so that even little memory will do. The
- * directories, and the names of files with several, stay until the move is complete. */
+ * directories, and the names of files with several, stay until the move is complete; a real root
+ * stays all. */
 static void plan_memory(struct plan *plan)
 {
-	uint64_t kept = (plan->directories + plan->hard_links) * ENTRY_COST;
+	bool moves = plan->source == SOURCE_INITRAMFS;
+	uint64_t kept = moves ? (plan->directories + plan->hard_links + 1) * ENTRY_COST
+			      : plan->bytes + plan->entries * ENTRY_COST;
 	uint64_t free = plan->memory_available > kept ? plan->memory_available - kept : 0;
 	uint64_t window;
 
@@ -185,20 +201,42 @@ static void plan_memory(struct plan *plan)
 	if (plan->chunk < CHUNK_MIN)
 		plan->chunk = CHUNK_MIN;
 	window = plan->workers * (plan->chunk + BATCH);
-	plan->memory_needed = kept + (plan->bytes < window ? plan->bytes : window);
+	plan->memory_needed = kept + (!moves ? 0 : plan->bytes < window ? plan->bytes : window);
 }
 
-bool plan_carries(const struct plan *plan, const struct mount *mount)
+bool plan_copies(const struct plan *plan)
 {
-	if (mount->parent != plan->root_mount->id || mount == plan->root_mount ||
-			mount->id == plan->new_root_mount)
-		return false;
+	return plan->source == SOURCE_REAL_ROOT ||
+	       (plan->source == SOURCE_INITRAMFS && plan->method == METHOD_COPY);
+}
+
+int plan_tree(const struct plan *plan)
+{
+	return plan->source == SOURCE_INITRAMFS ? plan->root : plan->new_root;
+}
+
+const char *plan_carries(const struct plan *plan, const struct mount *mount)
+{
+	const struct mount *new_root = mounts_find(&plan->mounts, plan->new_root_mount);
+
+	if (mount == plan->root_mount || mount == new_root)
+		return NULL;
+	if (plan->source == SOURCE_REAL_ROOT && new_root && mount->parent == new_root->id)
+		return mount->point + strlen(new_root->point) + 1;
+	if (mount->parent != plan->root_mount->id)
+		return NULL;
 	if (plan->source == SOURCE_INITRAMFS)
-		return true;
+		return mount->point + 1;
 	for (size_t i = 0; i < api_mounts_count; i++)
 		if (strcmp(mount->point, api_mounts[i].point) == 0)
-			return true;
-	return false;
+			return mount->point + 1;
+	return NULL;
+}
+
+void plan_stay(struct plan *plan)
+{
+	plan->source = SOURCE_NEW_ROOT;
+	close_fd(&plan->target);
 }
 
 bool plan_has_mount(const struct plan *plan, const char *point)
@@ -219,7 +257,7 @@ static uint64_t count_inodes(const struct plan *plan)
 		struct stat st;
 
 		if (strchr(api_mounts[i].point + 1, '/') == NULL &&
-				fstatat(plan->root, api_mounts[i].point + 1, &st, 0) != 0)
+				fstatat(plan_tree(plan), api_mounts[i].point + 1, &st, 0) != 0)
 			inodes++;
 	}
 	return inodes;
@@ -234,7 +272,17 @@ static int plan_target(const struct options *options, struct plan *plan)
 	return plan->target < 0 ? plan->target : 0;
 }
 
-static int find_source(const struct request *request, int proc, struct plan *plan)
+/* A tmpfs made here is known by its source; an initramfs that was bound looks as it did before, and
+ * only its init can tell. */
+static bool is_ours(const struct options *options, const struct request *request,
+		const struct mount *root)
+{
+	return (strcmp(root->type, "tmpfs") == 0 && strcmp(root->source, TMPFS_SOURCE) == 0) ||
+	       (options->method == METHOD_BIND && request->started);
+}
+
+static int find_source(const struct options *options, const struct request *request, int proc,
+		struct plan *plan)
 {
 	struct sys_stat st;
 	struct statfs fs;
@@ -254,17 +302,15 @@ static int find_source(const struct request *request, int proc, struct plan *pla
 				"/ is not the root of a mount: /proc/self/mountinfo has no mount "
 				"%llu",
 				(unsigned long long)st.mnt_id);
-	if (request->new_root) {
-		plan->source = SOURCE_NEW_ROOT;
-		return 0;
-	}
-	if (strcmp(plan->root_mount->type, "tmpfs") == 0 &&
-			strcmp(plan->root_mount->source, TMPFS_SOURCE) == 0) {
-		plan->source = SOURCE_FINISHED;
-		return 0;
-	}
+	plan->ramfs = fs.f_type == RAMFS_FS_MAGIC;
 	plan->source = SOURCE_INITRAMFS;
-	if (fs.f_type != RAMFS_FS_MAGIC && fs.f_type != TMPFS_FS_MAGIC)
+	if (request->new_root)
+		plan->source = options->real_root != REAL_ROOT_NO && !options->crash_kernel
+					       ? SOURCE_REAL_ROOT
+					       : SOURCE_NEW_ROOT;
+	else if (is_ours(options, request, plan->root_mount))
+		plan->source = SOURCE_FINISHED;
+	else if (!plan->ramfs && fs.f_type != TMPFS_FS_MAGIC)
 		return log_error(0,
 				"/ is %s (%s), expected an initramfs (ramfs or tmpfs): boot with "
 				"rdinit=, or name a NEWROOT",
@@ -332,31 +378,36 @@ static int check_not_excluded(const struct options *options, int proc, int init,
 static int check_init(const struct options *options, const struct request *request, int proc,
 		struct plan *plan)
 {
-	bool moved = plan->source != SOURCE_NEW_ROOT;
-	int tree = moved ? plan->root : plan->new_root;
+	int tree = request->new_root ? plan->new_root : plan->root;
 	auto_close int init = -1;
 	int result;
 
 	plan->init = request->init[0];
-	init = program_check(proc, tree, plan->init, moved ? "the initramfs" : request->new_root,
-			plan->interpreter);
+	init = program_check(proc, tree, plan->init,
+			request->new_root ? request->new_root : "the initramfs", plan->interpreter);
 	if (init < 0)
 		return init;
 	result = check_not_self(proc, init, plan->init);
-	if (result == 0 && moved)
+	if (result == 0 && plan_copies(plan))
 		result = check_not_excluded(options, proc, init, plan->init);
 	return result;
 }
 
-/* What a later version may do is refused by name here, not passed over. */
+/* What cannot be had here is refused by name, not passed over. */
 static int check_words(const struct options *options, const struct plan *plan)
 {
-	if (options->method == METHOD_BIND)
-		return log_error(0, "rd.tmpfsroot.method=bind is not known to this version: leave "
-				    "it out");
-	if (plan->source == SOURCE_NEW_ROOT && options->real_root == REAL_ROOT_YES)
-		return log_error(0, "rd.tmpfsroot=yes: this version does not move a mounted root: "
-				    "leave it out");
+	bool bind = options->method == METHOD_BIND;
+
+	if (bind && plan->source != SOURCE_INITRAMFS && plan->source != SOURCE_FINISHED)
+		return log_error(0,
+				"rd.tmpfsroot.method=bind is for an initramfs, not for a mounted "
+				"root: leave it out");
+	if (bind && plan->ramfs && options->tmpfs_options)
+		return log_error(0,
+				"rd.tmpfsroot.opts=%s: the initramfs is a ramfs, which has no "
+				"limits: "
+				"use method=copy, or boot without root= on the command line",
+				options->tmpfs_options);
 	if (plan->source == SOURCE_NEW_ROOT && options->root_tmpfsroot)
 		return log_error(0,
 				"root=tmpfsroot: this version moves the whole initramfs alone, by "
@@ -368,19 +419,22 @@ int plan_make(const struct options *options, const struct request *request, int 
 		struct plan *plan)
 {
 	double start = seconds_now();
-	int result = find_source(request, proc, plan);
+	int result;
 
+	plan->proc = proc;
+	plan->method = (enum method)options->method;
 	plan->workers = walk_workers();
+	result = find_source(options, request, proc, plan);
 	if (result == 0)
 		result = check_words(options, plan);
 	if (result == 0 && request->new_root)
 		result = open_new_root(request, plan);
 	if (result == 0)
 		result = check_init(options, request, proc, plan);
-	if (result == 0 && plan->source == SOURCE_INITRAMFS) {
-		result = scan_tree(options, plan, plan->root);
-		if (result == 0)
-			result = read_memory(options, proc, plan);
+	if (result == 0)
+		result = read_memory(options, proc, plan);
+	if (result == 0 && plan_copies(plan)) {
+		result = scan_tree(options, plan);
 		if (result == 0)
 			result = plan_target(options, plan);
 		if (result == 0)
@@ -394,7 +448,7 @@ int plan_check(const struct plan *plan)
 {
 	char need[SIZE_TEXT], have[SIZE_TEXT], keep[SIZE_TEXT];
 
-	if (plan->source != SOURCE_INITRAMFS)
+	if (!plan_copies(plan))
 		return 0;
 	if (plan->limit.bytes && plan->need.bytes > plan->limit.bytes)
 		return log_error(0,
@@ -424,9 +478,16 @@ int plan_check(const struct plan *plan)
 
 const char *plan_source_name(const struct plan *plan)
 {
-	static const char *const names[] = { "finished", "initramfs", "newroot" };
+	static const char *const names[] = { "finished", "initramfs", "realroot", "newroot" };
 
 	return names[plan->source];
+}
+
+const char *plan_source_type(const struct plan *plan)
+{
+	const struct mount *new_root = mounts_find(&plan->mounts, plan->new_root_mount);
+
+	return new_root ? new_root->type : plan->ramfs ? "ramfs" : "tmpfs";
 }
 
 static void print_mounts(const struct plan *plan, FILE *out)
@@ -434,9 +495,9 @@ static void print_mounts(const struct plan *plan, FILE *out)
 	(void)fputs("mounts to carry:", out);
 	for (size_t i = 0; i < plan->mounts.count; i++)
 		if (plan_carries(plan, &plan->mounts.list[i]))
-			(void)fprintf(out, " %s", plan->mounts.list[i].point);
+			(void)fprintf(out, " /%s", plan_carries(plan, &plan->mounts.list[i]));
 	(void)fputs("\nmounts to make:", out);
-	for (size_t i = 0; i < api_mounts_count && plan->source == SOURCE_INITRAMFS; i++)
+	for (size_t i = 0; i < api_mounts_count && plan->source != SOURCE_NEW_ROOT; i++)
 		if (!plan_has_mount(plan, api_mounts[i].point))
 			(void)fprintf(out, " %s", api_mounts[i].point);
 	(void)fputs("\n", out);
@@ -447,8 +508,7 @@ static void print_move(const struct plan *plan, FILE *out)
 	char a[SIZE_TEXT], b[SIZE_TEXT], c[SIZE_TEXT];
 
 	(void)fprintf(out, "entries: %llu, of them %llu directories, %llu further hard links\n",
-			(unsigned long long)plan->entries,
-			(unsigned long long)plan->directories - 1,
+			(unsigned long long)plan->entries, (unsigned long long)plan->directories,
 			(unsigned long long)plan->hard_links);
 	(void)fprintf(out, "bytes to allocate: %llu (%s), the largest file %s\n",
 			(unsigned long long)plan->bytes, size_text(plan->bytes, a),
@@ -472,14 +532,16 @@ static void print_move(const struct plan *plan, FILE *out)
 
 void plan_print(const struct plan *plan, FILE *out)
 {
-	static const char *const what[] = {
-		"/ is a tmpfs made before: only init is started",
-		"the whole initramfs, moved to a new tmpfs",
+	const char *const what[] = {
+		"/ was made before: only init is started",
+		plan->method == METHOD_BIND ? "the whole initramfs, bound over itself"
+					    : "the whole initramfs, moved to a new tmpfs",
+		"a mounted root, copied to a new tmpfs and unmounted",
 		"a mounted root, switched to as it is",
 	};
 
 	(void)fprintf(out, "source: %s (/ is %s)\n", what[plan->source], plan->root_mount->type);
-	if (plan->source == SOURCE_INITRAMFS)
+	if (plan_copies(plan))
 		print_move(plan, out);
 	if (plan->source != SOURCE_FINISHED)
 		print_mounts(plan, out);

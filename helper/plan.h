@@ -14,27 +14,32 @@
 #include <limits.h>
 
 enum source {
-	SOURCE_FINISHED,  /* "/" is a tmpfs made here before: init is all that is left to do */
-	SOURCE_INITRAMFS, /* "/", moved to a new tmpfs */
-	SOURCE_NEW_ROOT,  /* a root mounted at NEWROOT, switched to as it is */
+	SOURCE_FINISHED, /* "/" was made here before: init is all that is left to do */
+	SOURCE_INITRAMFS, /* "/", moved to a new tmpfs or (method=bind) bound over itself */
+	SOURCE_REAL_ROOT, /* what is mounted at NEWROOT, copied to a new tmpfs and unmounted */
+	SOURCE_NEW_ROOT, /* a root mounted at NEWROOT, switched to as it is */
 };
 
 /* What was asked to be started: NEWROOT or NULL, and INIT with its arguments, ended by NULL. */
 struct request {
 	const char *new_root;
 	char **init;
+	bool started; /* init was started by the helper before, on the root it had made */
 };
 
 struct plan {
 	enum source source;
-	int root, new_root;	 /* descriptors of "/" and NEWROOT, or -1 */
-	int target;		 /* the new tmpfs, attached nowhere, or -1 */
+	enum method method;
+	int proc; /* a descriptor of /proc, not owned */
+	int root, new_root; /* descriptors of "/" and NEWROOT, or -1 */
+	int target; /* the new tmpfs, attached nowhere, or -1 */
 	uint64_t new_root_mount; /* its mount id */
+	bool ramfs; /* "/" is a ramfs (else a tmpfs, or no initramfs) */
 	struct mounts mounts;
 	const struct mount *root_mount; /* the mount of "/" */
 
 	uint64_t entries, directories, hard_links; /* hard_links: names beyond a file's first */
-	uint64_t bytes, largest;		   /* as they will be allocated */
+	uint64_t bytes, largest; /* as they will be allocated */
 	struct tmpfs_space need, limit;
 	uint64_t memory, memory_available, memory_needed, memory_minimum; /* bytes */
 	unsigned workers;
@@ -45,10 +50,9 @@ struct plan {
 	double seconds;
 };
 
-#define PLAN_EMPTY                                                                                 \
-	{                                                                                          \
-		.root = -1, .new_root = -1, .target = -1                                           \
-	}
+/* clang-format off */
+#define PLAN_EMPTY { .proc = -1, .root = -1, .new_root = -1, .target = -1 }
+/* clang-format on */
 
 /* Fills *PLAN (PLAN_EMPTY before; freed by the caller in any case). PROC is a descriptor of /proc.
  * Returns 0 or a negative errno: a refusal, logged. */
@@ -58,8 +62,20 @@ int plan_make(const struct options *options, const struct request *request, int 
 /* Does the tree fit into the target and into memory: 0 or a negative errno, logged. */
 int plan_check(const struct plan *plan);
 
-/* Is the mount one that the switch takes along: mounted directly on the old root, not NEWROOT. */
-bool plan_carries(const struct plan *plan, const struct mount *mount);
+/* Is something copied into a new tmpfs? */
+bool plan_copies(const struct plan *plan);
+
+/* The descriptor of the tree in question: of "/", or of NEWROOT. */
+int plan_tree(const struct plan *plan);
+
+/*
+ * Is the mount one that the switch takes along, mounted directly on the old root or on a NEWROOT
+ * that is copied? Returns its path in the new root, without a leading slash, or NULL.
+ */
+const char *plan_carries(const struct plan *plan, const struct mount *mount);
+
+/* After plan_check() has refused rd.tmpfsroot=auto: the real root is switched to where it is. */
+void plan_stay(struct plan *plan);
 
 /* Is something mounted on that API file system's point already, now or once it is carried? */
 bool plan_has_mount(const struct plan *plan, const char *point);
@@ -67,6 +83,8 @@ bool plan_has_mount(const struct plan *plan, const char *point);
 void plan_print(const struct plan *plan, FILE *out);
 void plan_free(struct plan *plan);
 
+/* For the report: "initramfs", and "ramfs", "tmpfs" or the real root's file system type. */
 const char *plan_source_name(const struct plan *plan);
+const char *plan_source_type(const struct plan *plan);
 
 #endif

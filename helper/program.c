@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define INTERPRETERS_MAX 5 /* the kernel follows no more */
+#define SCRIPTS_MAX 5 /* the kernel follows no more #! lines */
 
 int script_interpreter(const char *head, size_t length, char path[static PROGRAM_PATH])
 {
@@ -23,7 +23,8 @@ int script_interpreter(const char *head, size_t length, char path[static PROGRAM
 		start++;
 	for (end = start; end < length && !strchr(" \t\n", head[end]);) /* a NUL ends it, too */
 		end++;
-	if (end == start || end == length || end - start >= PROGRAM_PATH)
+	if (end == start ||
+			end >= PROGRAM_PATH) /* what is behind the end of a file counts as NUL */
 		return -ENOEXEC;
 	memcpy(path, head + start, end - start);
 	path[end - start] = '\0';
@@ -146,8 +147,8 @@ static int read_elf_interpreter(int proc, int fd, const unsigned char *head, siz
 	return result;
 }
 
-/* The interpreter of an open program, "" for none. */
-static int read_interpreter(int proc, int fd, char path[static PROGRAM_PATH])
+/* The interpreter of an open program, "" for none. *SCRIPT: it is one of a "#!" line. */
+static int read_interpreter(int proc, int fd, char path[static PROGRAM_PATH], bool *script)
 {
 	unsigned char head[PROGRAM_PATH];
 	ssize_t length = pread(fd, head, sizeof(head), 0);
@@ -155,13 +156,12 @@ static int read_interpreter(int proc, int fd, char path[static PROGRAM_PATH])
 	path[0] = '\0';
 	if (length < 0)
 		return -errno;
-	if (script_interpreter((const char *)head, (size_t)length, path) == 0)
-		return 0;
-	return read_elf_interpreter(proc, fd, head, (size_t)length, path);
+	*script = script_interpreter((const char *)head, (size_t)length, path) == 0;
+	return *script ? 0 : read_elf_interpreter(proc, fd, head, (size_t)length, path);
 }
 
 static int check_file(int proc, int root, const char *path, const char *where,
-		const char *needed_by, char interpreter[static PROGRAM_PATH])
+		const char *needed_by, char interpreter[static PROGRAM_PATH], bool *script)
 {
 	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
 	auto_close int fd = sys_open_in_root(root, path, flags | O_NOATIME);
@@ -180,7 +180,7 @@ static int check_file(int proc, int root, const char *path, const char *where,
 	if (!(st.mode & 0111))
 		return log_error(0, "%s%s in %s is not executable (mode %04o): chmod +x it", path,
 				needed_by, where, st.mode & 07777U);
-	result = read_interpreter(proc, fd, interpreter);
+	result = read_interpreter(proc, fd, interpreter, script);
 	if (result < 0)
 		return log_error(result,
 				"%s%s in %s is neither a #! script nor a program for this machine "
@@ -193,24 +193,29 @@ int program_check(int proc, int root, const char *path, const char *where,
 		char interpreter[static PROGRAM_PATH])
 {
 	char name[PROGRAM_PATH], next[PROGRAM_PATH];
-	auto_close int program = check_file(proc, root, path, where, "", next);
+	bool script;
+	auto_close int program = check_file(proc, root, path, where, "", next, &script);
 
 	interpreter[0] = '\0';
 	if (program < 0)
 		return program;
-	for (int depth = 0; next[0]; depth++) {
+	for (int scripts = 0; next[0];) {
+		bool last = !script; /* what loads a program needs no loader itself */
 		auto_close int fd = -1;
 
-		if (depth == INTERPRETERS_MAX)
+		if (script && ++scripts > SCRIPTS_MAX)
 			return log_error(0,
 					"%s in %s: its interpreters name each other; mend the #! "
 					"lines",
 					path, where);
 		memcpy(name, next, sizeof(name));
-		fd = check_file(proc, root, name, where, " (the interpreter of init)", next);
+		fd = check_file(proc, root, name, where, " (the interpreter of init)", next,
+				&script);
 		if (fd < 0)
 			return fd;
 		memcpy(interpreter, name, sizeof(name));
+		if (last)
+			break;
 	}
 	return take_fd(&program);
 }

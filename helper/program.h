@@ -14,7 +14,7 @@ struct elf_headers {
 	uint64_t offset;
 	size_t size, count;
 	unsigned machine; /* EM_* */
-	bool wide;	  /* 64 bits */
+	bool wide; /* 64 bits */
 };
 
 /* The interpreter that a "#!" line names: 0, or -ENOEXEC where HEAD begins with no such line. */

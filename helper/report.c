@@ -35,9 +35,13 @@ static void put_summary(FILE *out, const struct report *report)
 	const struct move_result *move = report->move;
 	char size[SIZE_TEXT];
 
-	(void)fprintf(out, "/ is a tmpfs: %llu entries, %s, moved in %.2f s, %.2f s in all",
-			(unsigned long long)move->entries, size_text(move->bytes, size),
-			move->seconds, report->total_seconds);
+	if (plan_copies(report->plan))
+		(void)fprintf(out, "/ is a tmpfs: %llu entries, %s, moved in %.2f s, %.2f s in all",
+				(unsigned long long)move->entries, size_text(move->bytes, size),
+				move->seconds, report->total_seconds);
+	else
+		(void)fprintf(out, "/ is the initramfs, bound over itself, %.6f s in all",
+				report->total_seconds);
 }
 
 static void put_report(FILE *out, const struct report *report, const char *summary)
@@ -50,13 +54,13 @@ static void put_report(FILE *out, const struct report *report, const char *summa
 	(void)fprintf(out, "{\n  \"version\": \"%s\",\n  \"summary\": ", TMPFSROOT_VERSION);
 	put_json_string(out, summary);
 	(void)fprintf(out, ",\n  \"source\": \"%s\",\n  \"source_type\": ", plan_source_name(plan));
-	put_json_string(out, plan->root_mount->type);
+	put_json_string(out, plan_source_type(plan));
 	(void)fprintf(out,
-			",\n  \"method\": \"copy\",\n  \"entries\": %llu,\n  \"directories\": "
+			",\n  \"method\": \"%s\",\n  \"entries\": %llu,\n  \"directories\": "
 			"%llu,\n"
 			"  \"hard_links\": %llu,\n  \"bytes\": %llu,\n  \"peak_bytes\": %llu,\n",
-			(unsigned long long)move->entries,
-			(unsigned long long)plan->directories - 1,
+			plan->method == METHOD_BIND ? "bind" : "copy",
+			(unsigned long long)move->entries, (unsigned long long)plan->directories,
 			(unsigned long long)plan->hard_links, (unsigned long long)move->bytes,
 			(unsigned long long)move->peak);
 	(void)fprintf(out,

@@ -4,20 +4,17 @@
 #include "log.h"
 #include "remove.h"
 #include "sys.h"
+#include "tmpfs.h"
 #include "util.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #define API_MAX 8
-
-static int new_root_of(const struct plan *plan)
-{
-	return plan->source == SOURCE_INITRAMFS ? plan->target : plan->new_root;
-}
 
 /* Makes what is missing, attached nowhere yet: a kernel without it is found out before anything
  * has changed. */
@@ -25,7 +22,7 @@ static void make_missing(const struct plan *plan, int made[static API_MAX])
 {
 	for (size_t i = 0; i < API_MAX; i++)
 		made[i] = -1;
-	for (size_t i = 0; i < api_mounts_count && plan->source == SOURCE_INITRAMFS; i++) {
+	for (size_t i = 0; i < api_mounts_count && plan->source != SOURCE_NEW_ROOT; i++) {
 		if (plan_has_mount(plan, api_mounts[i].point))
 			continue;
 		made[i] = mounts_make(&api_mounts[i]);
@@ -46,42 +43,69 @@ static bool has_place(int new_root, const char *point)
 
 /* A mount of the old root's own file system (mount --bind) would show what is no longer there: the
  * same is made of the new one. */
-static int bind_again(const struct mount *mount, int old_root, int new_root, const char *point)
+static int bind_again(const struct mount *mount, int new_root, const char *point)
 {
 	const char *what = mount->root[1] ? mount->root + 1 : ".";
 	auto_close int tree = sys_clone_tree(new_root, what);
-	int result = tree < 0 ? tree : sys_move_mount(tree, "", new_root, point);
 
-	if (fchdir(old_root) == 0)
-		(void)umount2(point, MNT_DETACH);
-	return result;
+	return tree < 0 ? tree : sys_move_mount(tree, "", new_root, point);
 }
 
-/* Takes the mounts along; their submounts come with them. */
+static void detach(int old_root, const char *point)
+{
+	if (fchdir(old_root) != 0 || umount2(point, MNT_DETACH) != 0)
+		(void)log_warning(errno, "unmounting /%s of the old root", point);
+}
+
+static void carry_mount(const struct plan *plan, const struct mount *mount, const char *to,
+		int old_root, int new_root)
+{
+	const char *point = mount->point + 1;
+	int result;
+
+	if (plan->source != SOURCE_INITRAMFS && !has_place(new_root, to)) {
+		detach(old_root, point);
+		return;
+	}
+	if (plan_copies(plan) && strcmp(mount->device, plan->root_mount->device) == 0) {
+		result = bind_again(mount, new_root, to);
+		detach(old_root, point);
+	} else {
+		result = sys_move_mount(old_root, point, new_root, to);
+	}
+	if (result < 0)
+		(void)log_warning(result, "moving the mount %s to the new root: it stays behind",
+				mount->point);
+}
+
+/* Takes the mounts along; their submounts come with them. Those of a real root go first: they are
+ * there already when the initramfs's own would come on top. */
 static void carry_mounts(const struct plan *plan, int old_root, int new_root)
 {
-	for (size_t i = 0; i < plan->mounts.count; i++) {
-		const struct mount *mount = &plan->mounts.list[i];
-		const char *point = mount->point + 1;
-		int result;
+	for (int own = plan->source == SOURCE_REAL_ROOT; own >= 0; own--)
+		for (size_t i = 0; i < plan->mounts.count; i++) {
+			const struct mount *mount = &plan->mounts.list[i];
+			const char *to = plan_carries(plan, mount);
 
-		if (!plan_carries(plan, mount))
-			continue;
-		if (plan->source == SOURCE_NEW_ROOT && !has_place(new_root, point)) {
-			if (fchdir(old_root) == 0)
-				(void)umount2(point, MNT_DETACH);
-			continue;
+			if (to && (own != 0) == (mount->parent == plan->new_root_mount))
+				carry_mount(plan, mount, to, old_root, new_root);
 		}
-		if (plan->source == SOURCE_INITRAMFS &&
-				strcmp(mount->device, plan->root_mount->device) == 0)
-			result = bind_again(mount, old_root, new_root, point);
-		else
-			result = sys_move_mount(old_root, point, new_root, point);
-		if (result < 0)
-			(void)log_warning(result,
-					"moving the mount %s to the new root: it stays behind",
-					mount->point);
-	}
+}
+
+/* The real root has been copied: its device may go away. */
+static void release_real_root(const struct plan *plan, int old_root)
+{
+	const struct mount *mount = mounts_find(&plan->mounts, plan->new_root_mount);
+
+	if (fchdir(old_root) != 0 || !mount)
+		return;
+	if (umount2(mount->point + 1, 0) == 0)
+		return;
+	(void)log_warning(errno,
+			"unmounting the real root: its device stays in use until what holds it "
+			"ends");
+	if (umount2(mount->point + 1, MNT_DETACH) != 0)
+		(void)log_warning(errno, "unmounting the real root lazily");
 }
 
 static void attach_made(int new_root, const int made[static API_MAX])
@@ -142,40 +166,67 @@ static void remove_old_root(const struct plan *plan, int old_root)
 		(void)log_warning(0, "the old root was not deleted whole, its memory stays used");
 }
 
-int switch_to(const struct plan *plan, bool persist)
+/* method=bind: the rootfs once more, as a mount that has a parent. Its limits come first, since the
+ * kernel may refuse them. */
+static int bind_root(const struct options *options)
 {
-	auto_close int old_root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int new_root = new_root_of(plan), made[API_MAX], result;
-	bool initramfs = strcmp(plan->root_mount->type, "rootfs") == 0 ||
-			 strcmp(plan->root_mount->type, "ramfs") == 0 ||
-			 strcmp(plan->root_mount->type, "tmpfs") == 0;
+	int result = options->tmpfs_options ? tmpfs_limit(AT_FDCWD, options->tmpfs_options) : 0;
+	int tree;
+
+	if (result < 0)
+		return result;
+	if (chmod("/", 0755) != 0)
+		return log_error(errno, "chmod /");
+	tree = sys_clone_tree(AT_FDCWD, "/");
+	return tree < 0 ? log_error(tree, "binding / over itself") : tree;
+}
+
+/* After the point of no return: nothing is refused any more. */
+static void settle(const struct plan *plan, const struct options *options, int old_root,
+		int new_root, const int made[static API_MAX])
+{
 	struct sys_stat old;
+	struct statfs fs;
+
+	if (fchdir(new_root) != 0 || chroot(".") != 0 || chdir("/") != 0)
+		(void)log_warning(errno, "making the new root this process's own");
+	carry_mounts(plan, old_root, new_root);
+	attach_made(new_root, made);
+	if (plan->source == SOURCE_INITRAMFS && sys_stat(old_root, "", &old) == 0)
+		reopen_console(&old);
+	if (plan->source == SOURCE_REAL_ROOT)
+		release_real_root(plan, old_root);
+	if (fstatfs(old_root, &fs) != 0)
+		(void)log_warning(errno, "statfs of the old root");
+	else if (fs.f_type != RAMFS_FS_MAGIC && fs.f_type != TMPFS_FS_MAGIC)
+		log_message(LOG_INFO, "the old root is %s, not an initramfs: it stays as it is",
+				plan->root_mount->type);
+	else if (!options->persist && plan->method == METHOD_COPY)
+		remove_old_root(plan, old_root);
+	if (chdir("/") != 0)
+		(void)log_warning(errno, "chdir /");
+}
+
+int switch_to(struct plan *plan, const struct options *options)
+{
+	auto_close int old_root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), bound = -1;
+	int made[API_MAX], new_root = plan_copies(plan) ? plan->target : plan->new_root, result;
 
 	if (old_root < 0)
 		return log_error(errno, "opening /");
-	result = sys_stat(old_root, "", &old);
-	if (result < 0)
-		return log_error(result, "stat /");
+	if (plan->source == SOURCE_INITRAMFS && plan->method == METHOD_BIND) {
+		new_root = bound = bind_root(options);
+		if (bound < 0)
+			return bound;
+	}
 	make_missing(plan, made);
+	if (plan->source == SOURCE_REAL_ROOT)
+		close_fd(&plan->new_root); /* or it could not be unmounted */
 
 	/* The point of no return: the new root lies over "/". */
 	result = sys_move_mount(new_root, "", AT_FDCWD, "/");
-	if (result == 0 && (fchdir(new_root) != 0 || chroot(".") != 0 || chdir("/") != 0))
-		(void)log_warning(errno, "making the new root this process's own");
-	if (result == 0) {
-		carry_mounts(plan, old_root, new_root);
-		attach_made(new_root, made);
-		if (plan->source == SOURCE_INITRAMFS)
-			reopen_console(&old);
-		if (initramfs && !persist)
-			remove_old_root(plan, old_root);
-		else if (!initramfs)
-			log_message(LOG_INFO,
-					"the old root is %s, not an initramfs: it stays as it is",
-					plan->root_mount->type);
-		if (chdir("/") != 0)
-			(void)log_warning(errno, "chdir /");
-	}
+	if (result == 0)
+		settle(plan, options, old_root, new_root, made);
 	for (size_t i = 0; i < API_MAX; i++)
 		close_fd(&made[i]);
 	return result < 0 ? log_error(result, "moving the new root onto /: %m; if its parent mount "

@@ -45,18 +45,22 @@ struct sys_stat {
 #define SYS_AT_EMPTY_PATH   0x1000
 #define SYS_AT_NO_AUTOMOUNT 0x800
 
-#define SYS_FSOPEN_CLOEXEC	    0x1U
-#define SYS_FSCONFIG_SET_FLAG	    0U
-#define SYS_FSCONFIG_SET_STRING	    1U
-#define SYS_FSCONFIG_CMD_CREATE	    6U
-#define SYS_FSMOUNT_CLOEXEC	    0x1U
-#define SYS_MOUNT_ATTR_NOSUID	    0x2U
-#define SYS_MOUNT_ATTR_NODEV	    0x4U
-#define SYS_MOUNT_ATTR_NOEXEC	    0x8U
-#define SYS_MOUNT_ATTR_NOATIME	    0x10U
-#define SYS_MOUNT_ATTR_STRICTATIME  0x20U
-#define SYS_MOUNT_ATTR_NODIRATIME   0x80U
-#define SYS_MOVE_MOUNT_F_EMPTY_PATH 0x4U /* the first path may be empty */
+#define SYS_FSOPEN_CLOEXEC	     0x1U
+#define SYS_FSCONFIG_SET_FLAG	     0U
+#define SYS_FSCONFIG_SET_STRING	     1U
+#define SYS_FSCONFIG_CMD_CREATE	     6U
+#define SYS_FSCONFIG_CMD_RECONFIGURE 7U
+#define SYS_FSPICK_CLOEXEC	     0x1U
+#define SYS_FSPICK_EMPTY_PATH	     0x8U
+#define SYS_FSMOUNT_CLOEXEC	     0x1U
+#define SYS_MOUNT_ATTR_NOSUID	     0x2U
+#define SYS_MOUNT_ATTR_NODEV	     0x4U
+#define SYS_MOUNT_ATTR_NOEXEC	     0x8U
+#define SYS_MOUNT_ATTR_ATIMES	     0x70U /* noatime, strictatime, relatime (0) */
+#define SYS_MOUNT_ATTR_NOATIME	     0x10U
+#define SYS_MOUNT_ATTR_STRICTATIME   0x20U
+#define SYS_MOUNT_ATTR_NODIRATIME    0x80U
+#define SYS_MOVE_MOUNT_F_EMPTY_PATH  0x4U /* the first path may be empty */
 
 #define SYS_OPEN_TREE_CLONE 0x1U
 
@@ -96,6 +100,13 @@ static inline int sys_fsmount(int fs, unsigned attributes)
 	return sys_result(syscall(SYS_fsmount, fs, SYS_FSMOUNT_CLOEXEC, attributes));
 }
 
+/* Opens the file system of the mount MOUNT, to be changed by sys_fsconfig(). */
+static inline int sys_fspick(int mount)
+{
+	return sys_result(
+			syscall(SYS_fspick, mount, "", SYS_FSPICK_CLOEXEC | SYS_FSPICK_EMPTY_PATH));
+}
+
 /* Moves the mount FROM_DIR/FROM (the mount FROM_DIR itself where FROM is empty) to TO_DIR/TO. */
 static inline int sys_move_mount(int from_dir, const char *from, int to_dir, const char *to)
 {
@@ -123,6 +134,11 @@ static inline int sys_open_in_root(int root, const char *path, int flags)
 static inline int sys_pivot_root(const char *new_root, const char *put_old)
 {
 	return sys_result(syscall(SYS_pivot_root, new_root, put_old));
+}
+
+static inline dev_t sys_stat_dev(const struct sys_stat *st)
+{
+	return makedev(st->dev_major, st->dev_minor);
 }
 
 static inline dev_t sys_stat_rdev(const struct sys_stat *st)

@@ -53,7 +53,7 @@ static const struct tmpfs_option {
  * 0 at the end of the list, or -EINVAL where the option is longer than any can be. */
 static int next_option(const char **list, char item[static OPTION_MAX])
 {
-	const char *start = *list, *end = start;
+	const char *start = *list + strspn(*list, ","), *end = start;
 
 	if (*start == '\0')
 		return 0;
@@ -135,6 +135,8 @@ int tmpfs_options_check(const char *list, const char **expected)
 		if (!option || !value_fits(option, value, expected))
 			return -EINVAL;
 	}
+	if (more < 0)
+		*expected = "the mount options of tmpfs(5), none of which is that long";
 	return more;
 }
 
@@ -173,7 +175,11 @@ static int configure_list(int fs, const char *list, bool lacking, unsigned *attr
 		if (strcmp(option->name, "nr_inodes") == 0)
 			defaults->inodes = 0;
 		if (option->kind == KIND_ATTRIBUTE) {
-			*attributes |= option->attribute;
+			if (option->attribute & ~SYS_MOUNT_ATTR_ATIMES)
+				*attributes |= option->attribute;
+			else /* one of them holds, the last */
+				*attributes = (*attributes & ~SYS_MOUNT_ATTR_ATIMES) |
+					      option->attribute;
 			continue;
 		}
 		if (option->may_lack && lacking)
@@ -262,4 +268,35 @@ int tmpfs_make(const char *list, const struct tmpfs_space *need, uint64_t memory
 	limit->bytes = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
 	limit->inodes = (uint64_t)fs.f_files;
 	return take_fd(&mount);
+}
+
+int tmpfs_limit(int root, const char *list)
+{
+	auto_close int fs = sys_fspick(root);
+	struct tmpfs_space none = { 0, 0 };
+	char item[OPTION_MAX], *value;
+	const char *rest = list;
+	unsigned attributes;
+	int result;
+
+	while (next_option(&rest, item) > 0) {
+		const struct tmpfs_option *option = find_option(item, &value);
+
+		if (!option || (option->kind != KIND_SIZE && option->kind != KIND_COUNT))
+			return log_error(0,
+					"rd.tmpfsroot.method=bind takes limits alone (size=, "
+					"nr_blocks=, nr_inodes=), not %s: use method=copy",
+					item);
+	}
+	if (fs < 0)
+		return log_error(fs, "fspick /");
+	result = configure_list(fs, list, false, &attributes, &none);
+	if (result < 0)
+		return result;
+	result = sys_fsconfig(fs, SYS_FSCONFIG_CMD_RECONFIGURE, NULL, NULL);
+	return result < 0 ? log_error(result,
+					    "limiting the initramfs to %s: %m; is it larger "
+					    "already? change rd.tmpfsroot.opts=",
+					    list)
+			  : 0;
 }

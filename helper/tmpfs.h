@@ -31,4 +31,10 @@ struct tmpfs_space {
 int tmpfs_make(const char *list, const struct tmpfs_space *need, uint64_t memory,
 		struct tmpfs_space *limit);
 
+/*
+ * Changes the limits of the tmpfs ROOT, a descriptor, to those of LIST: what else LIST has is
+ * refused. Returns 0 or a negative errno, logged; nothing is changed then.
+ */
+int tmpfs_limit(int root, const char *list);
+
 #endif

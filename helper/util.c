@@ -84,7 +84,8 @@ const char *size_text(unsigned long long bytes, char text[static SIZE_TEXT])
 	double value = (double)bytes;
 	size_t unit = 0;
 
-	while (value >= 1024 && unit + 1 < ARRAY_SIZE(units)) {
+	while (value >= (unit ? 1023.95 : 1024) &&
+			/* would be printed as 1024.0 */ unit + 1 < ARRAY_SIZE(units)) {
 		value /= 1024;
 		unit++;
 	}

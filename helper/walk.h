@@ -76,7 +76,7 @@ struct walk_operations {
 struct walk_request {
 	int roots[WALK_TREES]; /* descriptors; WALK_TARGET is -1 where there is one tree */
 	const struct walk_operations *operations;
-	void *context;	     /* for the operations */
+	void *context; /* for the operations */
 	const char *exclude; /* patterns of what is passed over, or NULL: see walk_excluded() */
 	unsigned workers;
 };

@@ -142,10 +142,6 @@ refuses()
 		-- tmpfsroot --onfail=reboot --minmem=100% /init
 }
 
-@test "what this version does not do" {
-	refuses "rd.tmpfsroot.method=bind is not known to this version: leave it out" \
-		-- tmpfsroot --onfail=reboot --method=bind /init
-}
 
 @test "onfail=poweroff" {
 	boot -a unchanged -- tmpfsroot --onfail=poweroff /none
