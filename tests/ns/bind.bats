@@ -1,0 +1,42 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# rd.tmpfsroot.method=bind: no copy, the initramfs becomes a mount that has a parent.
+
+load namespace
+
+@test "the initramfs stays, its mounts and the missing ones are there once" {
+	boot -k quiet -p 'mkdir run data dev; mount -t tmpfs the-run run; echo kept >run/file
+		mount --bind etc data; echo cat /run/file /proc/mounts >probe' \
+		-a 'cmp init "$root/init"' -- tmpfsroot --method=bind /init a
+	[ "$status" -eq 0 ]
+	[ "${lines[0]} ${lines[1]}" = "init: /init a TMPFSROOT=1 kept" ]
+	[ "$(grep -c ' / ramfs ' <<<"$output")" -eq 1 ]
+	for point in /proc /run /sys /dev /dev/pts /data; do
+		[ "$(grep -c " $point " <<<"$output")" -eq 1 ]
+	done
+}
+
+@test "asked again, it starts init at once" {
+	boot -k rd.tmpfsroot.method=bind -p 'printf "#!/bin/sh\n[ \"\$TMPFSROOT\" = 2 ] || exec tmpfsroot /init\n%s\n" \
+		"cat /proc/self/mountinfo" >init' -- tmpfsroot /init
+	[ "$status" -eq 0 ]
+	[ "$(grep -c ' / / rw,relatime .* ramfs ' <<<"$output")" -eq 1 ]
+	[ "$(grep -c ' /sys ' <<<"$output")" -eq 1 ]
+}
+
+@test "limits are applied to a tmpfs" {
+	boot -t tmpfs -k '' -p 'echo "grep \" / \" /proc/mounts" >probe' -- \
+		tmpfsroot --method=bind --opts=size=64M,nr_inodes=5k /init
+	[[ "$output" == *" / tmpfs rw,relatime,size=65536k,nr_inodes=5120"* ]]
+}
+
+@test "limits are refused on a ramfs, and those that are too low, and other options" {
+	boot -k rd.tmpfsroot.onfail=reboot -a unchanged -- tmpfsroot --method=bind --opts=size=64M /init
+	[ "$status" -eq 129 ]
+	[[ "${lines[0]}" == *"rd.tmpfsroot.opts=size=64M: the initramfs is a ramfs, which has no limits: "* ]]
+	boot -t tmpfs -k rd.tmpfsroot.onfail=reboot -a unchanged -- tmpfsroot --method=bind --opts=size=64k /init
+	[ "$status" -eq 129 ]
+	[[ "${lines[0]}" == *"limiting the initramfs to size=64k: Invalid argument; is it larger"* ]]
+	boot -t tmpfs -k rd.tmpfsroot.onfail=reboot -a unchanged -- tmpfsroot --method=bind --opts=noswap /init
+	[[ "${lines[0]}" == *"takes limits alone (size=, nr_blocks=, nr_inodes=), not noswap"* ]]
+}

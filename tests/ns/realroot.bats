@@ -1,0 +1,90 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# rd.tmpfsroot=yes|auto: what is mounted at NEWROOT is copied to memory and unmounted, whatever file
+# system it is; nothing of it is changed.
+
+load namespace
+
+# In PREPARE: a tree of hard cases with an init, in $directory/seed; then as FILE SYSTEM on /new.
+seed='mkdir -p new dev run sys "$directory/seed/bin"; hardtree "$directory/seed/tree"
+	cp bin/busybox "$directory/seed/bin/"; ln -s busybox "$directory/seed/bin/sh"
+	printf "#!/bin/busybox sh\necho new init: \$* [\$TMPFSROOT]\n[ ! -e /probe ] || . /probe\n" \
+		>"$directory/seed/init"
+	chmod +x "$directory/seed/init"; mkdir "$directory/seed/proc" "$directory/seed/mnt"'
+as_ext4='truncate -s 512M "$directory/disk"; mkfs.ext4 -q -d "$directory/seed" "$directory/disk"
+	mount -o loop,ro,noload "$directory/disk" new'
+as_squashfs='rm -r ../seed/tree/deep; mksquashfs "$directory/seed" "$directory/disk" -quiet -no-progress -Xcompression-level 1 >/dev/null 2>&1
+	mount -o loop "$directory/disk" new'
+as_erofs='rm -r ../seed/tree/deep; mkfs.erofs "$directory/disk" "$directory/seed" >/dev/null 2>&1; mount -o loop "$directory/disk" new'
+as_overlay='mkdir ../upper ../work; rm "$directory/seed/tree/sizes/1" "$directory/seed/tree/nodes/whiteout"*
+	mount -t overlay -o "lowerdir=$directory/seed,upperdir=$directory/upper,workdir=$directory/work" overlay new
+	echo upper >new/tree/sizes/upper; rm -rf new/tree/wide; ln new/tree/sizes/upper new/tree/second'
+
+# copies PREPARE: all is copied and the same; the old mount is gone, its disk unchanged and free.
+copies()
+{
+	boot -k quiet -p "$seed; $1; dumptree --no-atime new/tree >\"\$directory/tree.before\"
+		[ ! -e ../disk ] || sha256sum ../disk >../sum" \
+		-a 'dumptree --no-atime "$root/tree" >"$directory/tree.after"; ls -A
+			! grep " $root/new" /proc/mounts; [ ! -e ../disk ] || sha256sum --quiet -c ../sum
+			! losetup | grep "$directory/disk"' -- \
+		tmpfsroot --tmpfsroot=yes /new /init a
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "new init: a []" ]
+	[ "${#lines[@]}" -eq 1 ]
+	diff "$BATS_TEST_TMPDIR/tree.before" "$BATS_TEST_TMPDIR/tree.after"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/tree.after")" -gt 1000 ]
+}
+
+@test "ext4 is copied whole" {
+	copies "$as_ext4"
+}
+
+@test "squashfs is copied whole" {
+	command -v mksquashfs >/dev/null || skip "mksquashfs is not installed"
+	copies "$as_squashfs"
+}
+
+@test "erofs is copied whole" {
+	command -v mkfs.erofs >/dev/null || skip "mkfs.erofs is not installed"
+	grep -q erofs /proc/filesystems || skip "this kernel has no erofs"
+	copies "$as_erofs"
+}
+
+@test "overlayfs is copied whole, as it looks" {
+	grep -q overlay /proc/filesystems || skip "this kernel has no overlayfs"
+	copies "$as_overlay"
+}
+
+@test "mounts below the real root, and those of the initramfs, are carried over" {
+	boot -k rd.tmpfsroot=yes -p "$seed; echo 'busybox cat /mnt/file /run/file /proc/mounts' >\"\$directory/seed/probe\"; $as_ext4; mount -t tmpfs below new/mnt
+		echo below >new/mnt/file; mount -t tmpfs the-run run; echo run >run/file" -- tmpfsroot /new /init
+	[ "${lines[1]} ${lines[2]}" = "below run" ]
+	[ "$(grep -c '^tmpfsroot / tmpfs ' <<<"$output")" -eq 1 ]
+	[ "$(grep -c '^proc /proc proc ' <<<"$output")" -eq 1 ]
+	! grep -q loop <<<"$output"
+}
+
+@test "yes: what does not fit is refused before anything is copied" {
+	boot -k 'rd.tmpfsroot=yes rd.tmpfsroot.onfail=reboot rd.tmpfsroot.opts=size=1M' -a unchanged \
+		-p "$seed; $as_ext4" -- tmpfsroot /new /init
+	[ "$status" -eq 129 ]
+	[[ "${lines[0]}" == "tmpfsroot: the tree needs "*"raise size= in rd.tmpfsroot.opts=" ]]
+}
+
+@test "auto: what does not fit boots from where it is" {
+	boot -k 'rd.tmpfsroot=auto rd.tmpfsroot.opts=size=1M' -p "$seed
+		echo 'busybox grep \" / \" /proc/mounts' >\"\$directory/seed/probe\"; $as_ext4" \
+		-- tmpfsroot /new /init a
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"the real root is not moved: booting from where it is"*"new init: a []"* ]]
+	[[ "$output" == *" / ext4 "* ]]
+}
+
+@test "a copy that fails in the middle leaves the real root as it is" {
+	boot -k 'rd.tmpfsroot=yes rd.tmpfsroot.onfail=reboot' -a unchanged -p "$seed; $as_ext4" \
+		-w "strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=symlinkat -e inject=symlinkat:error=ENOSPC:when=3" \
+		-- tmpfsroot /new /init
+	[ "$status" -eq 129 ]
+	[[ "$output" == *"symlink: No space left on device"* ]]
+}
