@@ -10,7 +10,7 @@ INSTALL = install
 CC = cc
 CFLAGS = -Os -g
 WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
-STANDARD = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -pthread
+STANDARD = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -pthread
 BUILD = $(CC) $(STANDARD) -DTMPFSROOT_VERSION='"$(VERSION)"' $(CPPFLAGS) $(CFLAGS) $(WARNINGS)
 
 SOURCES = $(wildcard helper/*.c)

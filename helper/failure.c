@@ -20,9 +20,11 @@ extern char **environ;
 /* Children that are not ours to know may end meanwhile: PID 1 inherits them. */
 __attribute__((noreturn)) static void wait_for_ever(void)
 {
-	for (;;)
-		if (wait(NULL) < 0)
-			(void)pause();
+	for (;;) {
+		while (wait(NULL) > 0)
+			;
+		(void)sleep(1);
+	}
 }
 
 static void run_shell(void)

@@ -33,24 +33,19 @@ struct boot {
 	struct request request;
 	struct plan plan;
 	int proc;
+	bool split; /* a move has failed and could not be given back */
 	double start;
 	char *kernel, *conf; /* the texts that the options point into */
 	char **init; /* the argument vector where it is made here */
 };
 
-/* Without a console the first files opened would become standard output. */
+/* Without a console the first files opened would become standard streams. */
 static void open_standard_streams(void)
 {
-	while (fcntl(STDERR_FILENO, F_GETFD) < 0) {
-		int fd = open("/dev/console", O_RDWR | O_NOCTTY);
-
-		if (fd < 0)
-			fd = open("/dev/null", O_RDWR);
-		if (fd < 0)
-			fd = open("/", O_RDONLY | O_DIRECTORY);
-		if (fd < 0 || fd >= STDERR_FILENO)
-			return;
-	}
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/console", O_RDWR | O_NOCTTY) < 0 &&
+				open("/dev/null", O_RDWR) < 0)
+			(void)open("/", O_RDONLY | O_DIRECTORY);
 }
 
 static enum applet applet_of(const char *argv0)
@@ -190,14 +185,16 @@ static int move_and_switch(struct boot *boot)
 	int result = copies ? move_tree(&boot->plan, &boot->options, &moved) : 0;
 	double start = seconds_now();
 
+	if (result == 0) {
+		result = plan_check_moved(&boot->plan, &boot->options);
+		if (result == 0)
+			result = switch_to(&boot->plan, &boot->options);
+		if (result < 0 && copies && move_back(&boot->plan) < 0)
+			moved.split = true;
+	}
+	boot->split = moved.split;
 	if (result < 0)
 		return result;
-	result = switch_to(&boot->plan, &boot->options);
-	if (result < 0) {
-		if (copies)
-			move_back(&boot->plan);
-		return result;
-	}
 	if (boot->plan.source == SOURCE_NEW_ROOT)
 		return 0;
 	report.switch_seconds = seconds_now() - start;
@@ -253,8 +250,6 @@ static int run(struct boot *boot)
 		return result;
 	if (boot->plan.source == SOURCE_FINISHED)
 		return start_again(boot);
-	if (boot->plan.source == SOURCE_INITRAMFS && boot->options.crash_kernel)
-		return set_witness(0) < 0 ? -ENOMEM : execute(boot);
 	result = plan_check(&boot->plan);
 	if (result < 0 && stay(boot))
 		result = 0;
@@ -269,9 +264,19 @@ static void try_untouched(struct boot *boot)
 	const char *witness = getenv(WITNESS);
 
 	if (boot->options.onfail != ONFAIL_CONTINUE || boot->request.new_root || witness ||
-			!boot->request.init || !boot->request.init[0])
+			boot->split || !boot->request.init || !boot->request.init[0])
 		return;
 	log_message(LOG_WARNING, "going on without the move");
+	if (set_witness(0) == 0)
+		(void)execute(boot);
+}
+
+/* In a crash kernel nothing is moved, whatever the words say: init is started where it is. */
+static void stay_inactive(struct boot *boot)
+{
+	if (!boot->options.crash_kernel || boot->request.new_root || !boot->request.init ||
+			!boot->request.init[0] || starts_before() > 0)
+		return;
 	if (set_witness(0) == 0)
 		(void)execute(boot);
 }
@@ -310,6 +315,8 @@ int main(int argc, char **argv)
 	else if (print_about(&about))
 		return 0;
 	result = find_options(&boot, argc, argv);
+	if (first && boot.options.action == ACTION_RUN)
+		stay_inactive(&boot);
 	if (result == 0 && print_about(&boot.options))
 		result = 0;
 	else if (result == 0 && boot.options.action >= ACTION_STATUS)
@@ -317,8 +324,11 @@ int main(int argc, char **argv)
 				boot.proc, boot.options.action == ACTION_STATUS_JSON, stdout);
 	else if (result == 0)
 		result = run(&boot);
-	if (first && boot.options.action == ACTION_RUN) {
-		try_untouched(&boot);
+	if (first) {
+		if (boot.options.action == ACTION_RUN)
+			try_untouched(&boot);
+		else
+			(void)log_error(0, "PID 1 does not end: ask this from a shell");
 		failure_act(&boot.options, boot.proc, argv);
 	}
 	plan_free(&boot.plan);

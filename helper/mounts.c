@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/vfs.h>
 
 #define NOSUID SYS_MOUNT_ATTR_NOSUID
 #define NODEV  SYS_MOUNT_ATTR_NODEV
@@ -140,10 +139,8 @@ int mounts_make(const struct api_mount *api)
 int mounts_open_proc(bool *made)
 {
 	int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct statfs fs;
-
 	*made = false;
-	if (proc >= 0 && fstatfs(proc, &fs) == 0 && fs.f_type == PROC_FS_MAGIC)
+	if (proc >= 0 && sys_fs_magic(proc) == PROC_FS_MAGIC)
 		return proc;
 	close_fd(&proc);
 	proc = mounts_make(&api_mounts[0]);

@@ -32,7 +32,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <sys/xattr.h>
 
 #define BATCH_NAMES 32
@@ -43,6 +42,7 @@ struct move {
 	int roots[WALK_TREES], target_alone[WALK_TREES];
 	bool ramfs; /* the source is one */
 	bool attributes; /* the source may have extended attributes */
+	bool inherits; /* the target's top is setgid: what is made has its group */
 	bool release; /* the source is emptied on the way: a move, not a copy */
 	bool back; /* giving back: what is in the target already is not an error */
 	uint64_t chunk;
@@ -112,7 +112,8 @@ static int move_flush(struct walk_worker *worker, struct walk_node *directory)
 	const char *name = mover->names;
 
 	for (unsigned i = 0; i < mover->count; i++, name += strlen(name) + 1)
-		if (unlinkat(worker->cursor.fd[WALK_SOURCE], name, 0) != 0)
+		if (unlinkat(worker->cursor.fd[WALK_SOURCE], name, 0) != 0 &&
+				errno != EBUSY) /* a mount is on it; it goes with the old root */
 			return failed("unlink in the source", directory, name, errno);
 	atomic_fetch_sub(&move_of(worker)->held, mover->bytes);
 	mover->count = 0;
@@ -144,19 +145,13 @@ static int move_enter(struct walk_worker *worker, struct walk_node *directory)
 {
 	struct move *move = move_of(worker);
 	int target = worker->cursor.fd[WALK_TARGET];
-	struct sys_stat st, top;
 
 	if (!directory->parent)
 		return 0;
 	progress_add(&move->progress, 1, 0);
-	if (mkdirat(target, directory->name, 0700) == 0)
+	if (mkdirat(target, directory->name, 0700) == 0 || (errno == EEXIST && move->back))
 		return 0;
-	if (errno != EEXIST || !move->back)
-		return failed("mkdir in the target", directory, "", errno);
-	if (sys_stat(target, directory->name, &st) < 0 ||
-			sys_stat(move->roots[WALK_TARGET], "", &top) < 0)
-		return failed("stat in the target", directory, "", errno);
-	return st.mnt_id == top.mnt_id ? 0 : WALK_SKIP;
+	return failed("mkdir in the target", directory, "", errno);
 }
 
 static void timespecs(const struct sys_stat *st, struct timespec times[static 2])
@@ -193,22 +188,51 @@ static int store_attributes(struct walk_worker *worker, int target, const char *
 	return result;
 }
 
+static const char *set_owner_and_mode(
+		struct walk_worker *worker, int target, const struct sys_stat *st)
+{
+	const struct move *move = move_of(worker);
+	bool made_so = st->uid == 0 && st->gid == 0 && !move->back && !move->inherits;
+
+	if (!made_so && fchown(target, st->uid, st->gid) != 0)
+		return "chown";
+	return fchmod(target, st->mode & 07777) != 0 ? "chmod" : NULL;
+}
+
 /* Owner, mode, attributes, times: chown takes away setuid and security.capability, and each of
- * them changes no time that is set last. Returns what failed, with errno, or NULL. */
+ * them changes no time that is set last. Returns what failed, with errno, or NULL; the rest is done
+ * all the same. */
 static const char *set_metadata(
 		struct walk_worker *worker, int target, const struct sys_stat *st, bool own_mode)
 {
-	bool owned = st->uid == 0 && st->gid == 0 && !move_of(worker)->back; /* as it was made */
+	const char *operation = own_mode ? set_owner_and_mode(worker, target, st) : NULL;
 	struct timespec times[2];
+	int error = operation ? errno : 0;
 
-	if (own_mode && !owned && fchown(target, st->uid, st->gid) != 0)
-		return "chown";
-	if (own_mode && fchmod(target, st->mode & 07777) != 0)
-		return "chmod";
-	if (store_attributes(worker, target, NULL) < 0)
-		return "setting its attributes";
+	if (store_attributes(worker, target, NULL) < 0 && !error) {
+		operation = "setting its attributes";
+		error = errno;
+	}
 	timespecs(st, times);
-	return futimens(target, times) != 0 ? "setting its times" : NULL;
+	if (futimens(target, times) != 0 && !error) {
+		operation = "setting its times";
+		error = errno;
+	}
+	errno = error;
+	return operation;
+}
+
+/* Tries once more where it fails: the way back reads owner, mode and times there. */
+static const char *seal(
+		struct walk_worker *worker, int target, const struct sys_stat *st, bool own_mode)
+{
+	const char *operation = set_metadata(worker, target, st, own_mode);
+	int error = errno;
+
+	if (operation)
+		(void)set_metadata(worker, target, st, own_mode);
+	errno = error;
+	return operation;
 }
 
 /* The same for what cannot be opened: symlinks, devices, fifos and sockets. */
@@ -233,7 +257,8 @@ static const char *set_metadata_by_name(
 }
 
 /* The top keeps the mode and owner it was mounted with. After a failure the directory gets its
- * metadata all the same: the way back reads it there. */
+ * metadata all the same: the way back reads the times there. It takes no more, since the source's
+ * directories stay, and lose nothing else. */
 static int move_leave(struct walk_worker *worker, struct walk_node *directory)
 {
 	const int *fd = worker->cursor.fd;
@@ -242,11 +267,18 @@ static int move_leave(struct walk_worker *worker, struct walk_node *directory)
 
 	if (result < 0)
 		return result;
+	if (move_of(worker)->back) {
+		struct timespec times[2];
+
+		timespecs(&directory->st, times);
+		return futimens(fd[WALK_TARGET], times) != 0
+				       ? failed("restoring its times", directory, "", errno)
+				       : 0;
+	}
 	result = load_attributes(worker, fd[WALK_SOURCE], NULL);
+	operation = seal(worker, fd[WALK_TARGET], &directory->st, directory->parent != NULL);
 	if (result < 0)
 		return failed("reading its attributes", directory, "", result);
-	operation = set_metadata(
-			worker, fd[WALK_TARGET], &directory->st, directory->parent != NULL);
 	return operation ? failed(operation, directory, "", errno) : 0;
 }
 
@@ -263,7 +295,8 @@ static const char *make_symlink(
 		return "readlink";
 	mover->buffer[length] = '\0';
 	timespecs(st, times);
-	if (utimensat(fd[WALK_SOURCE], name, times, AT_SYMLINK_NOFOLLOW) != 0)
+	if (move_of(worker)->release &&
+			utimensat(fd[WALK_SOURCE], name, times, AT_SYMLINK_NOFOLLOW) != 0)
 		return "restoring its times in the source";
 	return symlinkat(mover->buffer, fd[WALK_TARGET], name) != 0 ? "symlink" : NULL;
 }
@@ -412,9 +445,14 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 	error = load_attributes(worker, source, NULL);
 	if (error < 0)
 		return failed("reading its attributes", directory, name, error);
+	if (cut) { /* before anything is taken: the way back relies on it */
+		metadata = set_metadata(worker, target, st, true);
+		if (metadata)
+			return failed(metadata, directory, name, errno);
+	}
 	operation = copy_content(worker, source, target, st, from, cut, &held);
 	error = errno;
-	metadata = set_metadata(worker, target, st, true); /* for the way back, in any case */
+	metadata = seal(worker, target, st, true); /* writing has changed the times */
 	if (operation)
 		return failed(operation, directory, name, error);
 	if (metadata)
@@ -474,22 +512,10 @@ static int move_file(struct walk_worker *worker, struct walk_node *directory, co
 	return st->nlink > 1 ? 0 : release(worker, directory, name, 0);
 }
 
-static int move_mount_point(struct walk_worker *worker, struct walk_node *directory,
-		const char *name, const struct sys_stat *st)
-{
-	int target = worker->cursor.fd[WALK_TARGET];
-	int result = S_ISDIR(st->mode) ? mkdirat(target, name, 0755)
-				       : mknodat(target, name, S_IFREG | 0644, 0);
-
-	progress_add(&move_of(worker)->progress, 1, 0);
-	return result != 0 ? failed("making the mount point", directory, name, errno) : 0;
-}
-
 static int move_entry(struct walk_worker *worker, struct walk_node *directory, const char *name,
 		const struct sys_stat *st, bool mounted, bool put_off)
 {
-	if (mounted)
-		return move_mount_point(worker, directory, name, st);
+	(void)mounted; /* the tree is a mount of its own, without those that lie on it */
 	if (!put_off && S_ISREG(st->mode) && st->size > move_of(worker)->chunk)
 		return WALK_PUT_OFF;
 	return move_file(worker, directory, name, st);
@@ -511,13 +537,15 @@ static int run(struct move *move, const char *patterns, unsigned workers)
 		.context = move,
 		.exclude = patterns,
 		.workers = workers };
-	struct statfs fs;
+	struct sys_stat top;
+	int result = sys_stat(move->roots[WALK_TARGET], "", &top);
 
-	if (fstatfs(move->roots[WALK_SOURCE], &fs) != 0)
-		return log_error(errno, "statfs of the tree to be moved");
-	if (move->release && fs.f_type != RAMFS_FS_MAGIC && fs.f_type != TMPFS_FS_MAGIC)
-		return log_error(0, "only a ramfs or tmpfs is moved, and this tree is not on one");
-	move->ramfs = fs.f_type == RAMFS_FS_MAGIC;
+	if (result < 0)
+		return log_error(result, "stat of the target");
+	if (move->release && !sys_is_memory(move->roots[WALK_SOURCE]))
+		return log_error(0, "the tree is not on a ramfs or tmpfs: only that is moved");
+	move->ramfs = sys_fs_magic(move->roots[WALK_SOURCE]) == RAMFS_FS_MAGIC;
+	move->inherits = top.mode & S_ISGID;
 	move->target_alone[WALK_SOURCE] = -1;
 	move->target_alone[WALK_TARGET] = move->roots[WALK_TARGET];
 	move->attributes = !move->ramfs || flistxattr(move->roots[WALK_SOURCE], NULL, 0) > 0;
@@ -560,13 +588,13 @@ static void end_move(struct move *move)
 }
 
 /* One worker: two could meet in one file. */
-void move_back(const struct plan *plan)
+int move_back(const struct plan *plan)
 {
-	struct move back = new_move(plan, plan->target, plan->root);
+	struct move back = new_move(plan, plan->target, plan->tree);
 	int result;
 
 	if (plan->source != SOURCE_INITRAMFS)
-		return; /* nothing was taken */
+		return 0; /* nothing was taken */
 	back.back = true;
 	progress_start(&back.progress, plan->entries, plan->bytes, true);
 	result = run(&back, NULL, 1);
@@ -577,26 +605,28 @@ void move_back(const struct plan *plan)
 	} else {
 		log_message(LOG_WARNING, "all that was moved is back in its place");
 	}
+	return result;
 }
 
 int move_tree(const struct plan *plan, const struct options *options, struct move_result *result)
 {
-	struct move move = new_move(plan, plan_tree(plan), plan->target);
+	struct move move = new_move(plan, plan->tree, plan->target);
 	auto_close int directory = open(".", O_PATH | O_CLOEXEC);
 	double start = seconds_now();
+	bool split;
 	int error;
 
 	progress_start(&move.progress, plan->entries, plan->bytes, options->quiet);
 	error = run(&move, options->exclude, plan->workers);
 	end_move(&move);
-	if (error < 0)
-		move_back(plan);
+	split = error < 0 && move_back(plan) < 0;
 	if (directory >= 0 && fchdir(directory) != 0)
 		(void)log_warning(errno, "returning to the current directory");
 	*result = (struct move_result){ .entries = atomic_load(&move.progress.entries),
 		.bytes = atomic_load(&move.progress.bytes),
 		.peak = atomic_load(&move.peak),
 		.attributes_lost = atomic_load(&move.lost),
+		.split = split,
 		.seconds = seconds_now() - start };
 	return error;
 }

@@ -11,6 +11,7 @@ struct move_result {
 	uint64_t peak; /* the most bytes that were held twice at a time */
 	unsigned attributes_lost; /* that the target could not hold */
 	double seconds;
+	bool split; /* it failed, and could not be given back */
 };
 
 /*
@@ -22,8 +23,8 @@ struct move_result {
  */
 int move_tree(const struct plan *plan, const struct options *options, struct move_result *result);
 
-/* The way back alone, for a move that was complete: where that fails the target is mounted on
- * /run/tmpfsroot/target, and said so. */
-void move_back(const struct plan *plan);
+/* The way back alone, for a move that was complete. Where that fails the target is mounted on
+ * /run/tmpfsroot/target, and said so. Returns 0 or a negative errno, logged. */
+int move_back(const struct plan *plan);
 
 #endif

@@ -47,7 +47,7 @@ static const struct word {
 			"shell, continue, reboot or poweroff",
 			"what PID 1 does when it cannot go on", KIND_CHOICE, FIELD(onfail),
 			{ "shell", "continue", "reboot", "poweroff", NULL } },
-	{ "init", "PATH", "a path", "the init of the new root", KIND_TEXT, FIELD(init), { NULL } },
+	{ "init", "PATH", "a path", "the init of the new root", KIND_POINT, FIELD(init), { NULL } },
 	{ "quiet", NULL, "no value", "print errors and warnings alone", KIND_FLAG, FIELD(quiet),
 			{ NULL } },
 	{ "rd.break", "[POINT]", "a breakpoint's name", "a shell before that point", KIND_POINT,
@@ -108,7 +108,7 @@ static int set_field(struct options *options, const struct word *word, const cha
 		return set_boolean(value, field);
 	case KIND_FLAG:
 		*(bool *)field = true;
-		return value ? -EINVAL : 0;
+		return 0;
 	case KIND_TEXT:
 		return set_text(value, field);
 	case KIND_POINT:

@@ -2,6 +2,7 @@
 #include "plan.h"
 
 #include "copy.h"
+#include "inuse.h"
 #include "links.h"
 #include "log.h"
 #include "sys.h"
@@ -11,7 +12,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 #define KIB 1024ULL
 #define MIB (1024ULL * 1024)
@@ -23,7 +23,8 @@
 #define CHUNK_MIN (256 * KIB) /* chunks begin at pages of any size */
 #define CHUNK_MAX (8 * MIB)
 /* Small files are released in batches of this size: see move.c. */
-#define BATCH MIB
+#define BATCH	  MIB
+#define BUSY_FROM MIB
 
 /* tmpfs keeps a symlink's target in the inode up to this length, else in a page. */
 #define SHORT_SYMLINK 127
@@ -32,6 +33,7 @@ struct scan {
 	pthread_mutex_t lock;
 	struct links links;
 	struct plan *plan;
+	struct inuse inuse;
 	uint64_t page;
 	bool memory; /* the tree is on a ramfs or tmpfs */
 };
@@ -82,7 +84,7 @@ static int count_link(struct scan *scan, const struct sys_stat *st)
 
 /* A worker's own sums: what needs no table is added up without a lock. */
 struct scan_sums {
-	uint64_t entries, directories, bytes, largest;
+	uint64_t entries, directories, bytes, largest, busy;
 };
 
 static int scan_enter(struct walk_worker *worker, struct walk_node *directory)
@@ -92,6 +94,16 @@ static int scan_enter(struct walk_worker *worker, struct walk_node *directory)
 	sums->directories += directory->parent != NULL;
 	sums->entries += directory->parent != NULL;
 	return 0;
+}
+
+/* What somebody has open or mapped is held by them, and will be there twice. Small files do not
+ * matter much. */
+static bool is_busy(struct scan *scan, int directory, const char *name)
+{
+	auto_close int fd = openat(
+			directory, name, O_RDWR | O_NOFOLLOW | O_NOATIME | O_NONBLOCK | O_CLOEXEC);
+
+	return fd < 0 ? errno == ETXTBSY : !inuse_is_free(&scan->inuse, fd);
 }
 
 static int scan_entry(struct walk_worker *worker, struct walk_node *directory, const char *name,
@@ -117,6 +129,9 @@ static int scan_entry(struct walk_worker *worker, struct walk_node *directory, c
 	sums->bytes += bytes;
 	if (bytes > sums->largest)
 		sums->largest = bytes;
+	if (bytes >= BUSY_FROM && scan->memory && S_ISREG(st->mode) &&
+			is_busy(scan, worker->cursor.fd[WALK_SOURCE], name))
+		sums->busy += bytes;
 	return 0;
 }
 
@@ -130,6 +145,7 @@ static void scan_end(struct walk_worker *worker)
 	plan->entries += sums->entries;
 	plan->directories += sums->directories;
 	plan->bytes += sums->bytes;
+	plan->busy += sums->busy;
 	if (sums->largest > plan->largest)
 		plan->largest = sums->largest;
 	(void)pthread_mutex_unlock(&scan->lock);
@@ -146,9 +162,10 @@ static int scan_tree(const struct options *options, struct plan *plan)
 	struct scan scan = { .lock = PTHREAD_MUTEX_INITIALIZER,
 		.links = LINKS_EMPTY,
 		.plan = plan,
+		.inuse = INUSE_EMPTY(plan->proc),
 		.page = (uint64_t)sysconf(_SC_PAGESIZE),
 		.memory = plan->source == SOURCE_INITRAMFS };
-	struct walk_request request = { .roots = { plan_tree(plan), -1 },
+	struct walk_request request = { .roots = { plan->tree, -1 },
 		.operations = &operations,
 		.context = &scan,
 		.exclude = options->exclude,
@@ -156,6 +173,7 @@ static int scan_tree(const struct options *options, struct plan *plan)
 	int result = walk_run(&request);
 
 	links_free(&scan.links);
+	inuse_free(&scan.inuse);
 	return result;
 }
 
@@ -187,7 +205,7 @@ static int read_memory(const struct options *options, int proc, struct plan *pla
 static void plan_memory(struct plan *plan)
 {
 	bool moves = plan->source == SOURCE_INITRAMFS;
-	uint64_t kept = moves ? (plan->directories + plan->hard_links + 1) * ENTRY_COST
+	uint64_t kept = moves ? (plan->directories + plan->hard_links + 1) * ENTRY_COST + plan->busy
 			      : plan->bytes + plan->entries * ENTRY_COST;
 	uint64_t free = plan->memory_available > kept ? plan->memory_available - kept : 0;
 	uint64_t window;
@@ -208,11 +226,6 @@ bool plan_copies(const struct plan *plan)
 {
 	return plan->source == SOURCE_REAL_ROOT ||
 	       (plan->source == SOURCE_INITRAMFS && plan->method == METHOD_COPY);
-}
-
-int plan_tree(const struct plan *plan)
-{
-	return plan->source == SOURCE_INITRAMFS ? plan->root : plan->new_root;
 }
 
 const char *plan_carries(const struct plan *plan, const struct mount *mount)
@@ -237,6 +250,8 @@ void plan_stay(struct plan *plan)
 {
 	plan->source = SOURCE_NEW_ROOT;
 	close_fd(&plan->target);
+	close_fd(&plan->clone);
+	close_fd(&plan->tree);
 }
 
 bool plan_has_mount(const struct plan *plan, const char *point)
@@ -257,7 +272,7 @@ static uint64_t count_inodes(const struct plan *plan)
 		struct stat st;
 
 		if (strchr(api_mounts[i].point + 1, '/') == NULL &&
-				fstatat(plan_tree(plan), api_mounts[i].point + 1, &st, 0) != 0)
+				fstatat(plan->tree, api_mounts[i].point + 1, &st, 0) != 0)
 			inodes++;
 	}
 	return inodes;
@@ -285,13 +300,12 @@ static int find_source(const struct options *options, const struct request *requ
 		struct plan *plan)
 {
 	struct sys_stat st;
-	struct statfs fs;
 	int result = mounts_read(proc, &plan->mounts);
 
 	if (result < 0)
 		return result;
 	plan->root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (plan->root < 0 || fstatfs(plan->root, &fs) != 0)
+	if (plan->root < 0)
 		return log_error(errno, "opening /");
 	result = sys_stat(plan->root, "", &st);
 	if (result < 0)
@@ -302,7 +316,7 @@ static int find_source(const struct options *options, const struct request *requ
 				"/ is not the root of a mount: /proc/self/mountinfo has no mount "
 				"%llu",
 				(unsigned long long)st.mnt_id);
-	plan->ramfs = fs.f_type == RAMFS_FS_MAGIC;
+	plan->ramfs = sys_fs_magic(plan->root) == RAMFS_FS_MAGIC;
 	plan->source = SOURCE_INITRAMFS;
 	if (request->new_root)
 		plan->source = options->real_root != REAL_ROOT_NO && !options->crash_kernel
@@ -310,12 +324,28 @@ static int find_source(const struct options *options, const struct request *requ
 					       : SOURCE_NEW_ROOT;
 	else if (is_ours(options, request, plan->root_mount))
 		plan->source = SOURCE_FINISHED;
-	else if (!plan->ramfs && fs.f_type != TMPFS_FS_MAGIC)
+	else if (!sys_is_memory(plan->root))
 		return log_error(0,
 				"/ is %s (%s), expected an initramfs (ramfs or tmpfs): boot with "
 				"rdinit=, or name a NEWROOT",
 				plan->root_mount->type, plan->root_mount->source);
 	return 0;
+}
+
+/* The tree as a mount of its own, attached nowhere and without the mounts that lie on it: so
+ * nothing hides what is below them, and no mount is entered. */
+static int open_tree_alone(
+		const struct options *options, const struct request *request, struct plan *plan)
+{
+	plan->clone = sys_clone_tree(AT_FDCWD, request->new_root ? request->new_root : "/");
+	if (plan->clone < 0 && options->action == ACTION_DRY_RUN && geteuid() != 0)
+		plan->clone = fcntl(request->new_root ? plan->new_root : plan->root,
+				F_DUPFD_CLOEXEC, 0);
+	if (plan->clone < 0)
+		return log_error(plan->clone, "open_tree %s",
+				request->new_root ? request->new_root : "/");
+	plan->tree = openat(plan->clone, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return plan->tree < 0 ? log_error(errno, "opening the tree") : 0;
 }
 
 static int open_new_root(const struct request *request, struct plan *plan)
@@ -352,27 +382,67 @@ static int check_not_self(int proc, int init, const char *path)
 }
 
 /* Would init, by the path it really has, be left behind? */
+/* The path, or one of the directories on it, is excluded; PATH is changed. */
+static bool is_excluded(const struct options *options, char *path)
+{
+	for (char *slash = strrchr(path, '/'); slash; slash = strrchr(path, '/')) {
+		if (walk_excluded(options->exclude, path, slash + 1))
+			return true;
+		*slash = '\0';
+	}
+	return false;
+}
+
 static int check_not_excluded(const struct options *options, int proc, int init, const char *path)
 {
 	char link[32], real[PATH_MAX];
 	ssize_t length;
 
-	if (!options->exclude)
-		return 0;
 	(void)snprintf(link, sizeof(link), "self/fd/%d", init);
 	length = readlinkat(proc, link, real, sizeof(real) - 1);
 	if (length < 0)
 		return log_error(errno, "readlink /proc/%s", link);
 	real[length] = '\0';
-	for (char *slash = strrchr(real, '/'); slash; slash = strrchr(real, '/')) {
-		if (walk_excluded(options->exclude, real, slash + 1))
+	if (is_excluded(options, real))
+		return log_error(0, "%s is left out by rd.tmpfsroot.exclude=%s: change that", path,
+				options->exclude);
+	return 0;
+}
+
+/* A mount that is carried needs its place. */
+static int check_mounts_not_excluded(const struct options *options, const struct plan *plan)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < plan->mounts.count; i++) {
+		const char *to = plan_carries(plan, &plan->mounts.list[i]);
+
+		if (!to || snprintf(path, sizeof(path), "/%s", to) >= (int)sizeof(path))
+			continue;
+		if (is_excluded(options, path))
 			return log_error(0,
-					"%s (%s) is left out by rd.tmpfsroot.exclude=%s: change "
-					"that",
-					path, real, options->exclude);
-		*slash = '\0';
+					"/%s is a mount point and left out by "
+					"rd.tmpfsroot.exclude=%s: "
+					"change that (what is mounted is not copied anyway)",
+					to, options->exclude);
 	}
 	return 0;
+}
+
+/* Then init, its symlinks and interpreters are all in the tree, and not on a mount that is carried.
+ */
+static bool only_api_mounts(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->mounts.count; i++) {
+		const char *to = plan_carries(plan, &plan->mounts.list[i]);
+		bool api = false;
+
+		for (size_t j = 0; to && j < api_mounts_count; j++)
+			api |= strcmp(to, api_mounts[j].point + 1) == 0;
+		if (to && !api)
+			return false;
+	}
+	return true;
 }
 
 static int check_init(const struct options *options, const struct request *request, int proc,
@@ -387,9 +457,12 @@ static int check_init(const struct options *options, const struct request *reque
 			request->new_root ? request->new_root : "the initramfs", plan->interpreter);
 	if (init < 0)
 		return init;
+	plan->init_inside = only_api_mounts(plan);
 	result = check_not_self(proc, init, plan->init);
-	if (result == 0 && plan_copies(plan))
+	if (result == 0 && plan_copies(plan) && options->exclude)
 		result = check_not_excluded(options, proc, init, plan->init);
+	if (result == 0 && plan_copies(plan) && options->exclude)
+		result = check_mounts_not_excluded(options, plan);
 	return result;
 }
 
@@ -434,7 +507,9 @@ int plan_make(const struct options *options, const struct request *request, int 
 	if (result == 0)
 		result = read_memory(options, proc, plan);
 	if (result == 0 && plan_copies(plan)) {
-		result = scan_tree(options, plan);
+		result = open_tree_alone(options, request, plan);
+		if (result == 0)
+			result = scan_tree(options, plan);
 		if (result == 0)
 			result = plan_target(options, plan);
 		if (result == 0)
@@ -473,6 +548,21 @@ int plan_check(const struct plan *plan)
 				size_text(plan->memory_available, have),
 				size_text(plan->memory_needed, need),
 				size_text(plan->memory_minimum, keep));
+	return 0;
+}
+
+int plan_check_moved(const struct plan *plan, const struct options *options)
+{
+	char interpreter[PROGRAM_PATH];
+	int fd;
+
+	if (!plan_copies(plan) || !options->exclude || !plan->init_inside)
+		return 0;
+	fd = program_check(plan->proc, plan->target, plan->init,
+			"what rd.tmpfsroot.exclude= leaves", interpreter);
+	if (fd < 0)
+		return fd;
+	close_fd(&fd);
 	return 0;
 }
 
@@ -553,6 +643,8 @@ void plan_free(struct plan *plan)
 {
 	close_fd(&plan->root);
 	close_fd(&plan->new_root);
+	close_fd(&plan->clone);
+	close_fd(&plan->tree);
 	close_fd(&plan->target);
 	mounts_free(&plan->mounts);
 }

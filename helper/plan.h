@@ -32,6 +32,7 @@ struct plan {
 	enum method method;
 	int proc; /* a descriptor of /proc, not owned */
 	int root, new_root; /* descriptors of "/" and NEWROOT, or -1 */
+	int clone, tree; /* what is copied, without the mounts that lie on it, or -1: see plan.c */
 	int target; /* the new tmpfs, attached nowhere, or -1 */
 	uint64_t new_root_mount; /* its mount id */
 	bool ramfs; /* "/" is a ramfs (else a tmpfs, or no initramfs) */
@@ -40,18 +41,20 @@ struct plan {
 
 	uint64_t entries, directories, hard_links; /* hard_links: names beyond a file's first */
 	uint64_t bytes, largest; /* as they will be allocated */
+	uint64_t busy; /* of them, in large files that somebody has open or mapped */
 	struct tmpfs_space need, limit;
 	uint64_t memory, memory_available, memory_needed, memory_minimum; /* bytes */
 	unsigned workers;
 	uint64_t chunk; /* bytes of a file that a worker holds twice */
 
 	const char *init;
+	bool init_inside; /* the only mounts that are carried are API file systems */
 	char interpreter[PROGRAM_PATH];
 	double seconds;
 };
 
 /* clang-format off */
-#define PLAN_EMPTY { .proc = -1, .root = -1, .new_root = -1, .target = -1 }
+#define PLAN_EMPTY { .proc = -1, .root = -1, .new_root = -1, .clone = -1, .tree = -1, .target = -1 }
 /* clang-format on */
 
 /* Fills *PLAN (PLAN_EMPTY before; freed by the caller in any case). PROC is a descriptor of /proc.
@@ -65,9 +68,6 @@ int plan_check(const struct plan *plan);
 /* Is something copied into a new tmpfs? */
 bool plan_copies(const struct plan *plan);
 
-/* The descriptor of the tree in question: of "/", or of NEWROOT. */
-int plan_tree(const struct plan *plan);
-
 /*
  * Is the mount one that the switch takes along, mounted directly on the old root or on a NEWROOT
  * that is copied? Returns its path in the new root, without a leading slash, or NULL.
@@ -79,6 +79,10 @@ void plan_stay(struct plan *plan);
 
 /* Is something mounted on that API file system's point already, now or once it is carried? */
 bool plan_has_mount(const struct plan *plan, const char *point);
+
+/* After the move, where something was excluded: could init still be executed in the target? 0 or a
+ * negative errno, logged. */
+int plan_check_moved(const struct plan *plan, const struct options *options);
 
 void plan_print(const struct plan *plan, FILE *out);
 void plan_free(struct plan *plan);

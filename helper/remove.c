@@ -6,7 +6,6 @@
 #include "walk.h"
 
 #include <errno.h>
-#include <sys/vfs.h>
 
 static int remove_name(struct walk_worker *worker, struct walk_node *directory, const char *name,
 		int flags)
@@ -48,11 +47,8 @@ int remove_tree(int tree, unsigned workers)
 	struct walk_request request = {
 		.roots = { tree, -1 }, .operations = &operations, .workers = workers
 	};
-	struct statfs fs;
 
-	if (fstatfs(tree, &fs) != 0)
-		return log_error(errno, "statfs of the old root");
-	if (fs.f_type != RAMFS_FS_MAGIC && fs.f_type != TMPFS_FS_MAGIC)
+	if (!sys_is_memory(tree))
 		return log_error(0, "the old root is not an initramfs (ramfs or tmpfs): it stays "
 				    "as it is");
 	return walk_run(&request);

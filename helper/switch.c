@@ -41,20 +41,59 @@ static bool has_place(int new_root, const char *point)
 	       S_ISDIR(st.mode) && st.mnt_id == top.mnt_id;
 }
 
-/* A mount of the old root's own file system (mount --bind) would show what is no longer there: the
- * same is made of the new one. */
-static int bind_again(const struct mount *mount, int new_root, const char *point)
-{
-	const char *what = mount->root[1] ? mount->root + 1 : ".";
-	auto_close int tree = sys_clone_tree(new_root, what);
-
-	return tree < 0 ? tree : sys_move_mount(tree, "", new_root, point);
-}
-
 static void detach(int old_root, const char *point)
 {
 	if (fchdir(old_root) != 0 || umount2(point, MNT_DETACH) != 0)
 		(void)log_warning(errno, "unmounting /%s of the old root", point);
+}
+
+/* The flags of a mount, from mountinfo's options: MS_*. */
+static unsigned long mount_flags(const char *options)
+{
+	static const struct {
+		const char *name;
+		unsigned long flag;
+	} flags[] = { { "ro", MS_RDONLY }, { "nosuid", MS_NOSUID }, { "nodev", MS_NODEV },
+		{ "noexec", MS_NOEXEC }, { "noatime", MS_NOATIME }, { "nodiratime", MS_NODIRATIME },
+		{ "relatime", MS_RELATIME } };
+	unsigned long found = 0;
+
+	while (*options) {
+		size_t length = strcspn(options, ",");
+
+		for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+			if (strlen(flags[i].name) == length &&
+					strncmp(options, flags[i].name, length) == 0)
+				found |= flags[i].flag;
+		options += length + (options[length] == ',');
+	}
+	return found;
+}
+
+/* A mount of the old root's own file system (mount --bind) would show what is no longer there: the
+ * same is made of the new one, with its flags, and what is mounted on it is moved there. */
+static int bind_again(const struct plan *plan, const struct mount *bind, int old_root, int new_root)
+{
+	const char *what = bind->root[1] ? bind->root + 1 : ".", *point = bind->point + 1;
+	auto_close int tree = sys_clone_tree(new_root, what);
+	int result = tree < 0 ? tree : sys_move_mount(tree, "", new_root, point);
+
+	if (result < 0)
+		return result;
+	if (mount(NULL, bind->point, NULL, MS_REMOUNT | MS_BIND | mount_flags(bind->options), NULL))
+		(void)log_warning(errno, "setting the flags %s of the mount %s", bind->options,
+				bind->point);
+	for (size_t i = 0; i < plan->mounts.count; i++) {
+		const struct mount *below = &plan->mounts.list[i];
+
+		if (below->parent != bind->id)
+			continue;
+		result = sys_move_mount(old_root, below->point + 1, new_root, below->point + 1);
+		if (result < 0)
+			return result;
+	}
+	detach(old_root, point);
+	return 0;
 }
 
 static void carry_mount(const struct plan *plan, const struct mount *mount, const char *to,
@@ -63,13 +102,14 @@ static void carry_mount(const struct plan *plan, const struct mount *mount, cons
 	const char *point = mount->point + 1;
 	int result;
 
+	if (plan->source == SOURCE_REAL_ROOT && mkdirat(new_root, to, 0755) != 0 && errno != EEXIST)
+		(void)log_warning(errno, "mkdir /%s in the new root", to);
 	if (plan->source != SOURCE_INITRAMFS && !has_place(new_root, to)) {
 		detach(old_root, point);
 		return;
 	}
 	if (plan_copies(plan) && strcmp(mount->device, plan->root_mount->device) == 0) {
-		result = bind_again(mount, new_root, to);
-		detach(old_root, point);
+		result = bind_again(plan, mount, old_root, new_root);
 	} else {
 		result = sys_move_mount(old_root, point, new_root, to);
 	}
@@ -166,6 +206,23 @@ static void remove_old_root(const struct plan *plan, int old_root)
 		(void)log_warning(0, "the old root was not deleted whole, its memory stays used");
 }
 
+/* The kernel moves no mount out of a shared one. Those mounts alone become private: what lies on
+ * them, and is carried, stays as it is. */
+static int unshare_parents(const struct plan *plan)
+{
+	const struct mount *new_root = mounts_find(&plan->mounts, plan->new_root_mount);
+
+	for (size_t i = 0; i < plan->mounts.count; i++) {
+		const struct mount *at = &plan->mounts.list[i];
+		bool parent = at == plan->root_mount ||
+			      (new_root && (at->id == new_root->parent || at == new_root));
+
+		if (parent && at->shared && mount(NULL, at->point, NULL, MS_PRIVATE, NULL) != 0)
+			return log_error(errno, "making the mount %s private", at->point);
+	}
+	return 0;
+}
+
 /* method=bind: the rootfs once more, as a mount that has a parent. Its limits come first, since the
  * kernel may refuse them. */
 static int bind_root(const struct options *options)
@@ -182,23 +239,22 @@ static int bind_root(const struct options *options)
 }
 
 /* After the point of no return: nothing is refused any more. */
-static void settle(const struct plan *plan, const struct options *options, int old_root,
-		int new_root, const int made[static API_MAX])
+static void settle(struct plan *plan, const struct options *options, int old_root, int new_root,
+		const int made[static API_MAX])
 {
 	struct sys_stat old;
-	struct statfs fs;
 
-	if (fchdir(new_root) != 0 || chroot(".") != 0 || chdir("/") != 0)
-		(void)log_warning(errno, "making the new root this process's own");
 	carry_mounts(plan, old_root, new_root);
 	attach_made(new_root, made);
 	if (plan->source == SOURCE_INITRAMFS && sys_stat(old_root, "", &old) == 0)
 		reopen_console(&old);
-	if (plan->source == SOURCE_REAL_ROOT)
+	if (plan->source == SOURCE_REAL_ROOT) {
+		close_fd(&plan->new_root);
+		close_fd(&plan->clone);
+		close_fd(&plan->tree);
 		release_real_root(plan, old_root);
-	if (fstatfs(old_root, &fs) != 0)
-		(void)log_warning(errno, "statfs of the old root");
-	else if (fs.f_type != RAMFS_FS_MAGIC && fs.f_type != TMPFS_FS_MAGIC)
+	}
+	if (!sys_is_memory(old_root))
 		log_message(LOG_INFO, "the old root is %s, not an initramfs: it stays as it is",
 				plan->root_mount->type);
 	else if (!options->persist && plan->method == METHOD_COPY)
@@ -219,18 +275,20 @@ int switch_to(struct plan *plan, const struct options *options)
 		if (bound < 0)
 			return bound;
 	}
+	result = unshare_parents(plan);
+	if (result < 0)
+		return result;
 	make_missing(plan, made);
-	if (plan->source == SOURCE_REAL_ROOT)
-		close_fd(&plan->new_root); /* or it could not be unmounted */
 
 	/* The point of no return: the new root lies over "/". */
 	result = sys_move_mount(new_root, "", AT_FDCWD, "/");
+	if (result == 0 && (fchdir(new_root) != 0 || chroot(".") != 0 || chdir("/") != 0))
+		result = -errno; /* nothing has been taken from the old one yet */
 	if (result == 0)
 		settle(plan, options, old_root, new_root, made);
 	for (size_t i = 0; i < API_MAX; i++)
 		close_fd(&made[i]);
-	return result < 0 ? log_error(result, "moving the new root onto /: %m; if its parent mount "
-					      "is "
-					      "shared, make it private (mount --make-private)")
+	return result < 0 ? log_error(result, "moving the new root onto /: %m; nothing was taken "
+					      "from the old one")
 			  : 0;
 }

@@ -9,15 +9,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
-#define RAMFS_FS_MAGIC 0x858458f6
-#define TMPFS_FS_MAGIC 0x01021994
-#define PROC_FS_MAGIC  0x9fa0
+/* statfs(2): f_type, whose type differs from one architecture to another */
+#define RAMFS_FS_MAGIC 0x858458f6U
+#define TMPFS_FS_MAGIC 0x01021994U
+#define PROC_FS_MAGIC  0x9fa0U
 
 struct sys_time {
 	int64_t tv_sec;
@@ -128,7 +131,31 @@ static inline int sys_open_in_root(int root, const char *path, int flags)
 		.resolve = SYS_RESOLVE_IN_ROOT | SYS_RESOLVE_NO_MAGICLINKS,
 	};
 
-	return sys_result(syscall(SYS_openat2, root, path, &how, sizeof(how)));
+	int result;
+
+	/* EAGAIN: something was renamed or mounted meanwhile, and ".." may have led elsewhere */
+	for (int tries = 0; tries < 100; tries++) {
+		result = sys_result(syscall(SYS_openat2, root, path, &how, sizeof(how)));
+		if (result != -EAGAIN)
+			break;
+	}
+	return result;
+}
+
+/* The magic number of the file system that FD is on, 0 where it cannot be told. */
+static inline uint32_t sys_fs_magic(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 ? (uint32_t)fs.f_type : 0;
+}
+
+/* Is it one that lives in memory, which alone is emptied or deleted? */
+static inline bool sys_is_memory(int fd)
+{
+	uint32_t magic = sys_fs_magic(fd);
+
+	return magic == RAMFS_FS_MAGIC || magic == TMPFS_FS_MAGIC;
 }
 
 static inline int sys_pivot_root(const char *new_root, const char *put_old)

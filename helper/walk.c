@@ -266,6 +266,9 @@ static int found(struct walk_worker *worker, struct walk_node *directory, const 
 	if (excluded(request->exclude, directory, name))
 		return 0;
 	result = sys_stat(worker->cursor.fd[WALK_SOURCE], name, &st);
+	if (result == -ENOENT) /* it has just gone, or is a whiteout that overlayfs shows in readdir
+				*/
+		return 0;
 	if (result < 0)
 		return log_error(result, "stat %s", walk_path(directory, name, path));
 	mounted = st.mnt_id != worker->walk->mount_id;
@@ -307,8 +310,8 @@ static int do_directory(struct walk_worker *worker, struct walk_node *directory)
 	result = walk_go(&worker->cursor, directory->parent ? directory->parent : directory);
 	if (result == 0 && operations->enter)
 		result = operations->enter(worker, directory);
-	if (result != 0)
-		return result == WALK_SKIP ? 0 : result;
+	if (result < 0)
+		return result;
 	directory->entered = true;
 	result = walk_go(&worker->cursor, directory);
 	if (result < 0)

@@ -49,7 +49,7 @@ struct walk_worker {
 	void *own; /* of the operations: own_size bytes, zeroed at first */
 };
 
-enum { WALK_PUT_OFF = 1, WALK_SKIP };
+#define WALK_PUT_OFF 1
 
 /*
  * What is done on the way. Each returns 0 or a negative errno, logged, which stops the walk; any
@@ -59,8 +59,7 @@ struct walk_operations {
 	size_t own_size;
 	int (*begin)(struct walk_worker *worker);
 	void (*end)(struct walk_worker *worker);
-	/* A directory was found; the cursor is at its parent (at itself for the top). May return
-	 * WALK_SKIP: the walk does not go into it. */
+	/* A directory was found; the cursor is at its parent (at itself for the top). */
 	int (*enter)(struct walk_worker *worker, struct walk_node *directory);
 	/* Anything else, or with MOUNTED the mount point of another mount, was found in DIRECTORY,
 	 * where the cursor is. May return WALK_PUT_OFF; comes back later with PUT_OFF true. */

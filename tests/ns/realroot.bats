@@ -15,10 +15,10 @@ as_ext4='truncate -s 512M "$directory/disk"; mkfs.ext4 -q -d "$directory/seed" "
 	mount -o loop,ro,noload "$directory/disk" new'
 as_squashfs='rm -r ../seed/tree/deep; mksquashfs "$directory/seed" "$directory/disk" -quiet -no-progress -Xcompression-level 1 >/dev/null 2>&1
 	mount -o loop "$directory/disk" new'
-as_erofs='rm -r ../seed/tree/deep; mkfs.erofs "$directory/disk" "$directory/seed" >/dev/null 2>&1; mount -o loop "$directory/disk" new'
+as_erofs='rm -r ../seed/tree/deep ../seed/tree/names ../seed/tree/sparse; mkfs.erofs "$directory/disk" "$directory/seed" >/dev/null 2>&1; mount -o loop "$directory/disk" new'
 as_overlay='mkdir ../upper ../work; rm "$directory/seed/tree/sizes/1" "$directory/seed/tree/nodes/whiteout"*
 	mount -t overlay -o "lowerdir=$directory/seed,upperdir=$directory/upper,workdir=$directory/work" overlay new
-	echo upper >new/tree/sizes/upper; rm -rf new/tree/wide; ln new/tree/sizes/upper new/tree/second'
+	echo upper >new/tree/sizes/upper; rm -rf new/tree/wide; ln new/tree/sizes/upper new/tree/second; mount -o remount,ro new'
 
 # copies PREPARE: all is copied and the same; the old mount is gone, its disk unchanged and free.
 copies()
@@ -32,6 +32,9 @@ copies()
 	[ "$status" -eq 0 ]
 	[ "${lines[0]}" = "new init: a []" ]
 	[ "${#lines[@]}" -eq 1 ]
+	if [ "${2-}" = filled ]; then # the file system may say that a hole is data, or the other way
+		sed -i 's/ data=[^ ]*//' "$BATS_TEST_TMPDIR"/tree.*
+	fi
 	diff "$BATS_TEST_TMPDIR/tree.before" "$BATS_TEST_TMPDIR/tree.after"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/tree.after")" -gt 1000 ]
 }
@@ -42,13 +45,13 @@ copies()
 
 @test "squashfs is copied whole" {
 	command -v mksquashfs >/dev/null || skip "mksquashfs is not installed"
-	copies "$as_squashfs"
+	copies "$as_squashfs" filled
 }
 
 @test "erofs is copied whole" {
 	command -v mkfs.erofs >/dev/null || skip "mkfs.erofs is not installed"
 	grep -q erofs /proc/filesystems || skip "this kernel has no erofs"
-	copies "$as_erofs"
+	copies "$as_erofs" filled
 }
 
 @test "overlayfs is copied whole, as it looks" {

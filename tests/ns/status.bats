@@ -5,7 +5,7 @@
 load namespace
 
 @test "--dry-run prints the plan and changes nothing" {
-	boot -k '' -a unchanged -p 'mkdir run; mount -t tmpfs run run; ln init link; truncate -s 1G sparse' \
+	boot -n -k '' -a unchanged -p 'mkdir run; mount -t tmpfs run run; ln init link; truncate -s 1G sparse' \
 		-- tmpfsroot --dry-run /init
 	[ "$status" -eq 0 ]
 	[ "${lines[0]}" = "source: the whole initramfs, moved to a new tmpfs (/ is ramfs)" ]
@@ -19,15 +19,15 @@ load namespace
 }
 
 @test "--dry-run fails where the boot would" {
-	boot -a unchanged -- tmpfsroot --dry-run --opts=size=1M /init
+	boot -n -a unchanged -- tmpfsroot --dry-run --opts=size=1M /init
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"the tree needs "* ]]
-	boot -a unchanged -- tmpfsroot --dry-run /none
+	boot -n -a unchanged -- tmpfsroot --dry-run /none
 	[ "$status" -eq 1 ]
 }
 
 @test "--dry-run by a user who is not root" {
-	boot -k '' -p 'chmod 755 .; cp "$(command -v setpriv)" bin/; cp --parents \
+	boot -n -k '' -p 'chmod 755 .; cp "$(command -v setpriv)" bin/; cp --parents \
 		$(ldd "$(command -v setpriv)" | grep -o "/[^ ]*") .' -- \
 		setpriv --reuid 65534 --regid 65534 --clear-groups tmpfsroot --dry-run /init
 	[ "$status" -eq 0 ]
