@@ -263,6 +263,20 @@ static void settle(struct plan *plan, const struct options *options, int old_roo
 		(void)log_warning(errno, "chdir /");
 }
 
+/* Where it cannot be entered a root that was made here is taken off again. */
+static int enter_new_root(const struct plan *plan, int new_root)
+{
+	int error;
+
+	if (fchdir(new_root) == 0 && chroot(".") == 0 && chdir("/") == 0)
+		return 0;
+	error = errno;
+	if (plan->source != SOURCE_NEW_ROOT &&
+			(fchdir(new_root) != 0 || umount2(".", MNT_DETACH) != 0))
+		(void)log_warning(errno, "unmounting the new root");
+	return chdir("/") == 0 ? -error : -errno;
+}
+
 int switch_to(struct plan *plan, const struct options *options)
 {
 	auto_close int old_root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), bound = -1;
@@ -282,8 +296,8 @@ int switch_to(struct plan *plan, const struct options *options)
 
 	/* The point of no return: the new root lies over "/". */
 	result = sys_move_mount(new_root, "", AT_FDCWD, "/");
-	if (result == 0 && (fchdir(new_root) != 0 || chroot(".") != 0 || chdir("/") != 0))
-		result = -errno; /* nothing has been taken from the old one yet */
+	if (result == 0)
+		result = enter_new_root(plan, new_root);
 	if (result == 0)
 		settle(plan, options, old_root, new_root, made);
 	for (size_t i = 0; i < API_MAX; i++)

@@ -395,6 +395,9 @@ static void *start_thread(void *argument)
 		log_message(LOG_DEBUG, "unshare: %s: one worker less", strerror(error));
 	else
 		run_worker(walk);
+	/* A thread is joined before the kernel has closed its files, and they hold mounts. */
+	if (!error)
+		(void)syscall(SYS_close_range, 0U, ~0U, 0U);
 	return NULL;
 }
 

@@ -47,7 +47,7 @@ fails_at()
 }
 
 @test "metadata fails: owner, mode, attributes, times" {
-	fails_at tmpfs fchown:error=EPERM:when=5 fchmod:error=EPERM:when=2500 \
+	fails_at tmpfs fchown:error=EPERM:when=5 fchown:error=EPERM:when=400 fchmod:error=EPERM:when=2500 \
 		fsetxattr:error=ENOSPC:when=4 utimensat:error=EPERM:when=3000
 }
 
@@ -59,4 +59,16 @@ fails_at()
 	[[ "$output" == *"giving back what was moved failed"* ]]
 	[[ "$output" == *"what is missing in the tree is in /run/tmpfsroot/target"* ]]
 	[ "$status" -eq 129 ]
+}
+
+@test "metadata of a large file fails: before it is cut, and after" {
+	for when in 1 2; do
+		boot -p 'head -c 20000000 /dev/urandom >large; chown 12:34 large; chmod 0640 large
+			touch -d 2001-02-03 large; sha256sum <large >../sum' \
+			-a 'unchanged; sha256sum <large | diff - ../sum' \
+			-w "taskset -c 0 strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=fchown -e inject=fchown:error=EPERM:when=$when" \
+			-- tmpfsroot --onfail=reboot /init
+		[ "$status" -eq 129 ]
+		[[ "$output" == *"moving /large: chown"* ]]
+	done
 }

@@ -121,3 +121,37 @@ EOF
 	[[ "$output" == *"this kernel refuses"*mpol=* ]]
 	[[ "$output" == *"init: /init  TMPFSROOT=1"* ]]
 }
+
+@test "mounts are carried out of a shared root, too" {
+	boot -k quiet -p 'mkdir run; mount -t tmpfs the-run run; echo kept >run/file; mount --make-rshared "$root"
+		echo cat /run/file /proc/self/mountinfo >probe' -- tmpfsroot /init
+	[ "${lines[1]}" = kept ]
+	[ "$(grep -c ' /proc .* - proc ' <<<"$output")" -eq 1 ]
+	[ "$(grep -c ' /run .* shared:.* - tmpfs the-run ' <<<"$output")" -eq 1 ]
+}
+
+@test "a bind mount keeps its flags and what is mounted on it" {
+	boot -k quiet -p 'mkdir -p a/sub b; mount --bind a b; mount -o remount,bind,ro,nosuid b
+		mount -t tmpfs on-it b/sub; echo precious >b/sub/data
+		echo cat /b/sub/data /proc/mounts >probe' -- tmpfsroot /init
+	[ "${lines[1]}" = precious ]
+	[ "$(grep -c '^tmpfsroot /b tmpfs ro,nosuid,' <<<"$output")" -eq 1 ]
+	[ "$(grep -c '^on-it /b/sub tmpfs rw' <<<"$output")" -eq 1 ]
+}
+
+@test "what lies hidden below a mount, and the mount point itself, are kept" {
+	boot -p 'mkdir -m 1777 mnt; echo hidden >mnt/file; chown 5:6 mnt; mount -t tmpfs x mnt' \
+		-a 'umount "$root/mnt"; cat "$root/mnt/file"; stat -c "%a %u:%g" "$root/mnt"' -- tmpfsroot /init
+	[ "${lines[1]} ${lines[2]}" = "hidden 1777 5:6" ]
+}
+
+@test "a setgid top gives its group to nothing that is not its own" {
+	boot -p 'mkdir d; touch d/file' -a 'stat -c "%a %g" "$root" "$root/d" "$root/d/file"' -- \
+		tmpfsroot --opts=mode=2755,gid=100 /init
+	[ "${lines[1]},${lines[2]},${lines[3]}" = "2755 100,755 0,644 0" ]
+}
+
+@test "a large file that is open is counted as held twice" {
+	boot -n -p 'head -c 50000000 /dev/zero >large; exec 5<large' -- tmpfsroot --dry-run /init
+	[[ "$output" == *" available, 6"?.?" MiB needed for the move"* ]]
+}

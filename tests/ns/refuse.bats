@@ -187,3 +187,33 @@ refuses()
 	boot -a unchanged -k elfcorehdr=0x1000 -- tmpfsroot /init
 	[ "${lines[0]}" = "init: /init  TMPFSROOT=0" ]
 }
+
+@test "crash kernel: init is started where it is even where a word is wrong" {
+	boot -a unchanged -k 'elfcorehdr=0x1000 rd.tmpfsroot.opts=size=bogus' -- tmpfsroot /init
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"init: /init  TMPFSROOT=0" ]]
+}
+
+@test "a mount point is excluded" {
+	refuses "/proc is a mount point and left out by rd.tmpfsroot.exclude=/sys:/proc: change that"* \
+		-k '' -- tmpfsroot --onfail=reboot --exclude=/sys:/proc /init
+}
+
+@test "init's interpreter is excluded: all is given back" {
+	boot -a unchanged -k rd.tmpfsroot.onfail=reboot -- tmpfsroot --exclude=busybox /init
+	[ "$status" -eq 129 ]
+	[[ "${lines[0]}" == *"/bin/sh (the interpreter of init) in what rd.tmpfsroot.exclude= leaves"* ]]
+	[ "${lines[1]}" = "tmpfsroot: all that was moved is back in its place" ]
+}
+
+@test "the new root cannot be entered: nothing is lost" {
+	boot -k rd.tmpfsroot.onfail=reboot -a unchanged -w "strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=chroot -e inject=chroot:error=EPERM:when=2" -- tmpfsroot /init
+	[ "$status" -eq 129 ]
+	[[ "$output" == *"all that was moved is back in its place"* ]]
+}
+
+@test "PID 1 does not end where it is only asked" {
+	boot -k rd.tmpfsroot.onfail=poweroff -- tmpfsroot --status
+	[ "$status" -eq 130 ]
+	[[ "$output" == *"PID 1 does not end: ask this from a shell"* ]]
+}
