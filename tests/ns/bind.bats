@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # rd.tmpfsroot.method=bind: no copy, the initramfs becomes a mount that has a parent.
 
+# shellcheck disable=SC2016 # the code in quotes is for the root that is booted
 load namespace
 
 @test "the initramfs stays, its mounts and the missing ones are there once" {

@@ -3,6 +3,7 @@
 # A move that fails in the middle gives back all that it has moved: the source is line by line what
 # it was, times included. strace(1) makes the system calls fail.
 
+# shellcheck disable=SC2016 # the code in quotes is for the root that is booted
 load namespace
 
 setup()

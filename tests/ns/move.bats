@@ -3,6 +3,7 @@
 # The move of an initramfs, as PID 1 in a mount namespace: on a ramfs, which the kernel gives where
 # the command line has root=, and on a tmpfs.
 
+# shellcheck disable=SC2016 # the code in quotes is for the root that is booted
 load namespace
 
 @test "everything is kept, on ramfs" {

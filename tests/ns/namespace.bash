@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What the namespace tests share: see tests/ns/boot.
+# shellcheck disable=SC2154 # status and output are set by bats' run
+# shellcheck disable=SC2016 # what is expanded there, not here
 
 # boot [OPTION...] -- COMMAND: runs it, with bats' "status", "output" and "lines".
 boot()

@@ -3,6 +3,7 @@
 # The plain switch to a mounted NEWROOT, by each of the helper's names, in a mount namespace: the
 # old root is a ramfs or tmpfs, the new one is mounted on /new.
 
+# shellcheck disable=SC2016 # the code in quotes is for the root that is booted
 load namespace
 
 # In PREPARE: a new root at /new of the given file system, with an init of its own; a canary mount
@@ -26,7 +27,7 @@ switches_with()
 	[ "$(grep -c '^the-dev /dev tmpfs ' <<<"$output")" -eq 1 ]
 	[ "$(grep -c '^the-run /run tmpfs ' <<<"$output")" -eq 1 ]
 	[ "$(grep -c '^the-sub /run/sub tmpfs ' <<<"$output")" -eq 1 ]
-	! grep -q '^the-sys ' <<<"$output" # NEWROOT has no /sys
+	[ "$(grep -c '^the-sys ' <<<"$output")" -eq 0 ] # NEWROOT has no /sys
 	# of the old root only the mount that was not carried is left, untouched
 	[[ "$output" == *$'\ncanary\nalive' ]]
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What the helper only tells: --dry-run and --status, here and on a root that it made.
 
+# shellcheck disable=SC2016 # the code in quotes is for the root that is booted
 load namespace
 
 @test "--dry-run prints the plan and changes nothing" {

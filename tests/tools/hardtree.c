@@ -398,20 +398,20 @@ static const unsigned char capability_v3[] = { 1, 0, 0, 3, 0, 4, 0, 2, 0, 0, 0, 
 
 /* POSIX ACLs: user::rw-, user:1000:r--, group::r--, group:4294967290:rw-, mask::rw-, other::--- */
 static const unsigned char acl_access[] = {
-	2, 0, 0, 0,			       /* version */
-	1, 0, 6, 0, 0xff, 0xff, 0xff, 0xff,    /* user:: */
-	2, 0, 4, 0, 0xe8, 3, 0, 0,	       /* user:1000: */
-	4, 0, 4, 0, 0xff, 0xff, 0xff, 0xff,    /* group:: */
-	8, 0, 6, 0, 0xfa, 0xff, 0xff, 0xff,    /* group:4294967290: */
+	2, 0, 0, 0, /* version */
+	1, 0, 6, 0, 0xff, 0xff, 0xff, 0xff, /* user:: */
+	2, 0, 4, 0, 0xe8, 3, 0, 0, /* user:1000: */
+	4, 0, 4, 0, 0xff, 0xff, 0xff, 0xff, /* group:: */
+	8, 0, 6, 0, 0xfa, 0xff, 0xff, 0xff, /* group:4294967290: */
 	0x10, 0, 6, 0, 0xff, 0xff, 0xff, 0xff, /* mask:: */
 	0x20, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, /* other:: */
 };
 /* user::rwx, group::r-x, group:5:rwx, mask::rwx, other::r-x */
 static const unsigned char acl_default[] = {
-	2, 0, 0, 0,			       /* version */
-	1, 0, 7, 0, 0xff, 0xff, 0xff, 0xff,    /* user:: */
-	4, 0, 5, 0, 0xff, 0xff, 0xff, 0xff,    /* group:: */
-	8, 0, 7, 0, 5, 0, 0, 0,		       /* group:5: */
+	2, 0, 0, 0, /* version */
+	1, 0, 7, 0, 0xff, 0xff, 0xff, 0xff, /* user:: */
+	4, 0, 5, 0, 0xff, 0xff, 0xff, 0xff, /* group:: */
+	8, 0, 7, 0, 5, 0, 0, 0, /* group:5: */
 	0x10, 0, 7, 0, 0xff, 0xff, 0xff, 0xff, /* mask:: */
 	0x20, 0, 5, 0, 0xff, 0xff, 0xff, 0xff, /* other:: */
 };
