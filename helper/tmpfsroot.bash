@@ -74,7 +74,7 @@ _tmpfsroot() {
 	case $program,${COMP_WORDS[COMP_CWORD - 1]},$word in
 	run-init,-d,*) _tmpfsroot_capabilities "$word" ;;
 	run-init,-c,*) _tmpfsroot_files "$word" '' ;;
-	run-init,*,-*) _tmpfsroot_words "$word" -d -c -n ;;
+	run-init,*,-*) _tmpfsroot_words "$word" -d -c -n -p ;;
 	switch_root,*,-*) _tmpfsroot_words "$word" -h -V --help --version ;;
 	tmpfsroot,*,--*=*) _tmpfsroot_value "$word" ;;
 	tmpfsroot,*,-*) _tmpfsroot_option "$word" ;;

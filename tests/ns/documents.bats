@@ -74,7 +74,7 @@ completes() {
 
 @test "tmpfsroot --dry-run /init prints the plan and changes nothing" {
 	shown helper/tmpfsroot.8 'tmpfsroot --dry-run /init'
-	boot -a unchanged -- tmpfsroot --dry-run /init
+	boot -n -a unchanged -- tmpfsroot --dry-run /init
 	[ "$status" -eq 0 ]
 	[[ ${lines[0]} == 'source: the whole initramfs'* ]]
 	for line in 'entries: ' 'bytes to allocate: ' 'limits of the target: ' 'memory: ' \
@@ -109,7 +109,7 @@ completes() {
 		shown helper/tmpfsroot.cmdline.7 "$word"
 		words="$words $word"
 	done
-	boot -k "$words" -- tmpfsroot --dry-run /init
+	boot -n -k "$words" -- tmpfsroot --dry-run /init
 	[ "$status" -eq 0 ]
 	[[ $output == *'256.0 MiB must stay available'* ]]
 }
@@ -137,26 +137,91 @@ completes() {
 
 @test "tmpfsroot.conf parses with every word taken in, and its example text with none" {
 	conf=$(realpath "$top/helper/tmpfsroot.conf")
-	boot -p "cp '$conf' etc/tmpfsroot.conf" -- tmpfsroot --dry-run /init
+	boot -n -p "cp '$conf' etc/tmpfsroot.conf" -- tmpfsroot --dry-run /init
 	[ "$status" -eq 0 ]
-	boot -p "sed 's/^#\([a-z].*\)/\1/' '$conf' >etc/tmpfsroot.conf" -- tmpfsroot --dry-run /init
+	boot -n -p "sed 's/^#\([a-z].*\)/\1/' '$conf' >etc/tmpfsroot.conf" -- tmpfsroot --dry-run /init
 	[ "$status" -eq 0 ]
-	boot -p "sed 's/^#\(rd.tmpfsroot.minmem\)=.*/\1=much/' '$conf' >etc/tmpfsroot.conf" \
+	boot -n -p "sed 's/^#\(rd.tmpfsroot.minmem\)=.*/\1=much/' '$conf' >etc/tmpfsroot.conf" \
 		-- tmpfsroot --dry-run /init
 	[ "$status" -eq 1 ]
 	[[ $output == *'tmpfsroot.conf: rd.tmpfsroot.minmem=much is wrong'* ]]
 }
 
-@test "what README says is refused in this version is refused" {
-	boot -- tmpfsroot --method=bind --dry-run /init
-	[ "$status" -eq 1 ]
-	[[ $output == *'method=bind is not known to this version'* ]]
-	for word in --tmpfsroot=yes --root=tmpfsroot; do
-		boot -p 'mkdir new; mount -t tmpfs new new; cp -r bin init new' \
-			-- tmpfsroot "$word" --dry-run /new /init
-		[ "$status" -eq 1 ]
-		[[ $output == *'this version '* ]]
+# sysroot: in PREPARE, a root mounted there; its init says what it is.
+sysroot='mkdir -p sysroot dev run sys; mount -t ramfs real sysroot; mkdir sysroot/sbin
+	mkdir sysroot/proc; cp -r bin sysroot; cp init sysroot/sbin/init
+	echo "grep \" / \" /proc/mounts; [ ! -e /run/tmpfsroot ] || cat /run/tmpfsroot/report.json" >sysroot/probe'
+
+@test "the example of a real root copies it if it fits, else switches to it as it is" {
+	line='exec tmpfsroot --tmpfsroot=auto /sysroot /sbin/init'
+	shown helper/tmpfsroot.8 "$line"
+	shown README.md "$line"
+	boot -k '' -p "$sysroot" -- sh -c "$line"
+	[ "$status" -eq 0 ]
+	[[ $output == *'init: /sbin/init  TMPFSROOT='*'tmpfsroot / tmpfs '* ]]
+	[[ $output == *'"source": "realroot",'*'"source_type": "ramfs",'*'"method": "copy",'* ]]
+	for line in "$line" 'exec tmpfsroot --tmpfsroot=yes --onfail=continue /sysroot /sbin/init'; do
+		boot -k rd.tmpfsroot.opts=size=64k -p "$sysroot" -- sh -c "$line"
+		[ "$status" -eq 0 ]
+		[[ $output == *'the real root is not moved: booting from where it is'*'real / ramfs '* ]]
 	done
+}
+
+@test "the example of a switch leaves the real root where it is" {
+	line='exec switch_root /sysroot /sbin/init'
+	shown helper/tmpfsroot.8 "$line"
+	# shellcheck disable=SC2086 # a word an argument; busybox's shell would take its own switch_root
+	boot -k '' -p "$sysroot; ln -s ../usr/bin/tmpfsroot bin/switch_root" -- ${line#exec }
+	[ "$status" -eq 0 ]
+	[[ $output == *'init: /sbin/init  TMPFSROOT='*'real / ramfs '* ]]
+}
+
+@test "the example of bind copies nothing and gives / a parent" {
+	line='exec tmpfsroot --method=bind /init'
+	shown helper/tmpfsroot.8 "$line"
+	shown helper/tmpfsroot.cmdline.7 'rdinit=/usr/bin/tmpfsroot rd.tmpfsroot.method=bind'
+	boot -k '' -p 'chmod 700 .
+		echo "stat -c %a /; cat /run/tmpfsroot/report.json; tmpfsroot --status=json" >probe' \
+		-- sh -c "$line"
+	[ "$status" -eq 0 ]
+	[[ $output == *$'\n755\n'*'"source": "initramfs",'*'"method": "bind",'* ]]
+	[[ $output == *'"entries": 0,'*'"bytes": 0,'*'"has_parent": true'* ]]
+	boot -k 'rdinit=/usr/bin/tmpfsroot rd.tmpfsroot.method=bind' -- /usr/bin/tmpfsroot one
+	[[ $output == *'init: /init one TMPFSROOT=1'* ]]
+}
+
+@test "in a crash kernel init is started where it is, whatever the words say" {
+	boot -k 'elfcorehdr=1 rd.tmpfsroot.minmem=much' -a unchanged -- tmpfsroot /init a
+	[ "$status" -eq 0 ]
+	[[ $output == *minmem=much\ is\ wrong*'init: /init a TMPFSROOT=0'* ]]
+}
+
+@test "PID 1 asked for the help prints it, and does what onfail says" {
+	boot -k rd.tmpfsroot.onfail=reboot -a unchanged -- tmpfsroot --help
+	[ "$status" -eq 129 ]
+	[[ $output == *Usage:* && $output == *'PID 1 does not end: ask this from a shell'* ]]
+}
+
+@test "no value of the booleans, of quiet, init and rd.break is refused" {
+	boot -k 'rd.shell=maybe rd.debug=off quiet=1 init= rd.break=anywhere' -n -- \
+		tmpfsroot --dry-run /init
+	[ "$status" -eq 0 ]
+	[[ $output != *' is wrong'* ]]
+}
+
+@test "what README says is refused is refused" {
+	boot -p "$sysroot" -n -- tmpfsroot --root=tmpfsroot --dry-run /sysroot /sbin/init
+	[ "$status" -eq 1 ]
+	[[ $output == *'root=tmpfsroot: this version '* ]]
+	boot -p "$sysroot" -n -- tmpfsroot --method=bind --dry-run /sysroot /sbin/init
+	[ "$status" -eq 1 ]
+	[[ $output == *'method=bind is for an initramfs'* ]]
+	boot -n -k '' -- tmpfsroot --exclude=/proc --dry-run /init
+	[ "$status" -eq 1 ]
+	[[ $output == *'/proc is a mount point and left out by rd.tmpfsroot.exclude=/proc'* ]]
+	boot -n -- tmpfsroot /init
+	[ "$status" -eq 1 ]
+	[[ $output == *'expected PID 1'* ]]
 }
 
 @test "the report has the keys that tmpfsroot(8) lists" {
@@ -182,7 +247,7 @@ completes() {
 	completes 'switch_root --v'
 	[ "$output" = --version ]
 	completes 'run-init -'
-	[ "$output" = $'-d\n-c\n-n' ]
+	[ "$output" = $'-d\n-c\n-n\n-p' ]
 	completes 'run-init -d cap_kill,cap_sys_pt'
 	[ "$output" = cap_kill,cap_sys_ptrace ]
 	completes "tmpfsroot $top/helper/tmpfsroot.c"
