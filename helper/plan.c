@@ -381,7 +381,6 @@ static int check_not_self(int proc, int init, const char *path)
 	return 0;
 }
 
-/* Would init, by the path it really has, be left behind? */
 /* The path, or one of the directories on it, is excluded; PATH is changed. */
 static bool is_excluded(const struct options *options, char *path)
 {
@@ -393,6 +392,7 @@ static bool is_excluded(const struct options *options, char *path)
 	return false;
 }
 
+/* Would init, by the path it really has, be left behind? */
 static int check_not_excluded(const struct options *options, int proc, int init, const char *path)
 {
 	char link[32], real[PATH_MAX];

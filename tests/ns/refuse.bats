@@ -218,3 +218,11 @@ refuses()
 	[ "$status" -eq 130 ]
 	[[ "$output" == *"PID 1 does not end: ask this from a shell"* ]]
 }
+
+@test "crash kernel: an init that asks again is not started for ever" {
+	boot -k 'elfcorehdr=0x1000 rd.tmpfsroot.onfail=reboot' \
+		-p 'printf "#!/bin/sh\necho round\nexec tmpfsroot /init\n" >init' -- tmpfsroot /init
+	[ "$status" -eq 129 ]
+	[ "$(grep -c '^round$' <<<"$output")" -eq 1 ]
+	[[ "$output" == *"init was started where it is and asks again"* ]]
+}
