@@ -24,14 +24,16 @@ need() {
 
 # boot NAME SUITE WORDS BASE FILE:PATH...: runs a machine on SUITE's kernel, with WORDS on its command
 # line; its initramfs is the archive BASE, or nothing, with the files laid over it.  The machine must
-# end by itself.  Its console is in $logs/NAME.log; standard input is what is typed on it.
+# end by itself.  Its console is in $logs/NAME.log; standard input is what is typed on it.  It has as
+# many MiB of memory as $memory says, if that is set.
 boot() {
 	local name=$1 suite=$2 words=$3 base=$4 tree
 	shift 4
 	mkdir -p "$logs"
 	tree=$("$vm/tree" "$suite")
 	"$vm/overlay" "$logs/$name.cpio" "$@"
-	"$vm/run" -a "$words" "$tree/vmlinuz" "$logs/$name.log" ${base:+"$base"} "$logs/$name.cpio"
+	"$vm/run" ${memory:+-m "$memory"} -a "$words" "$tree/vmlinuz" "$logs/$name.log" \
+		${base:+"$base"} "$logs/$name.cpio"
 	rm "$logs/$name.cpio"
 	sed -i 's/\r//g' "$logs/$name.log"
 }

@@ -56,8 +56,10 @@ report_state() {
 	while read -r id parent _ _ target _; do
 		[ "$target" != / ] || [ "$id" = "$parent" ] || has_parent=yes
 		[ "$target" != / ] || [ "$id" != "$parent" ] || has_parent=no
+		[ "$target" != / ] || root_mount=$id
 	done </proc/self/mountinfo
 	result "root_has_parent=$has_parent"
+	result "root_mount=$root_mount"
 	result "root_mode=$(stat -c '%a %u:%g' /)"
 	while read -r source target type options _; do
 		result "mount=$target $type $source $options"
