@@ -1,0 +1,149 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Where memory is short: one file of nine tenths of it is moved, and a root of six tenths of it is
+# copied from a block device, which is free afterwards.
+
+# shellcheck source=SCRIPTDIR/vm.bash
+source "$BATS_TEST_DIRNAME/vm.bash"
+
+setup_file() {
+	need "$helper" "$tools/oldroot"
+}
+
+# field NAME KEY: a number of the report of that machine.
+field() {
+	sed -n "s/^REPORT  *\"$2\": \([0-9]*\),\$/\1/p" "$logs/$1.log"
+}
+
+# Boots the machines that are full of one file, all at once, when a test first asks for one.
+full() {
+	local block=$BATS_FILE_TMPDIR/block pids=()
+	[ -e "$block" ] && return
+	head -c 4000037 /dev/urandom >"$block" # never in step with the chunks of the move
+	machine bookworm ramfs root=/dev/ram0 &
+	pids+=($!)
+	machine forky ramfs root=/dev/ram0 &
+	pids+=($!)
+	machine trixie tmpfs ''
+	wait "${pids[@]}"
+}
+
+machine() {
+	local memory=512
+	tiny "full-$1-$2" "$1" "rd.tmpfsroot.onfail=poweroff $3" "$vm/guest/memory:/init" \
+		"$BATS_FILE_TMPDIR/block:/block" "$tools/oldroot:/usr/bin/oldroot" </dev/null
+}
+
+# nine_tenths SUITE KIND
+nine_tenths() {
+	local name=full-$1-$2 size memory hash
+	full
+	shows "$name" 'GUEST DONE'
+	never "$name" 'Kernel panic|Out of memory|oom-kill'
+	shows "$name" "RESULT rootfs=$2"
+	memory=$(result "$name" memory)
+	size=$(($(result "$name" blocks) * 4000037))
+	[ $((size * 100 / memory)) -ge 88 ]
+	# All of it is moved, into a target that was given no size; two of it would not fit.
+	[ "$(field "$name" bytes)" -ge "$size" ]
+	matches "$name" "^REPORT .*\"limits\": { \"bytes\": [0-9]{9}"
+	mounted_once "$name" / tmpfs rw
+	shows "$name" 'RESULT oldroot='
+
+	[ "$(result "$name" size)" = "$size" ]
+	hash=$(for _ in $(seq "$(result "$name" blocks)"); do
+		cat "$BATS_FILE_TMPDIR/block"
+	done | md5sum)
+	[ "$(result "$name" hash)" = "$hash" ]
+
+	echo "# $name: $((size >> 20)) of $((memory >> 20)) MiB, $(result "$name" before_kb) KiB available," \
+		"peak $(field "$name" peak_bytes) bytes" >&3
+	[ "$(field "$name" peak_bytes)" -gt 0 ]
+	[ "$(field "$name" peak_bytes)" -le 20000000 ]
+	# A peak that the report does not know would not have fitted.
+	[ "$(result "$name" before_kb)" -le 65536 ]
+}
+
+@test "6.1, rootfs a ramfs: a file of nine tenths of the memory is moved" { nine_tenths bookworm ramfs; }
+@test "7.2, rootfs a ramfs: a file of nine tenths of the memory is moved" { nine_tenths forky ramfs; }
+@test "6.12, rootfs a tmpfs: a file of nine tenths of the memory is moved" { nine_tenths trixie tmpfs; }
+
+# A root of 288 MiB that makes a small image: what is repeated has a length that no page or chunk is
+# a multiple of.
+image() {
+	local new=$BATS_FILE_TMPDIR/root tree i
+	[ -e "$BATS_FILE_TMPDIR/root.squashfs" ] && return
+	tree=$("$vm/tree" bookworm)
+	mkdir -p "$new"/{bin,sbin,usr/bin,usr/lib,dev,proc,sys,run,data}
+	cp "$tree/busybox" "$new/bin/busybox"
+	ln -s busybox "$new/bin/sh"
+	cp "$vm/guest/sysroot" "$new/sbin/init"
+	cp "$vm/guest/lib.sh" "$new/usr/lib/guest.sh"
+	cp "$helper" "$new/usr/bin/tmpfsroot"
+	for i in {1..9}; do
+		yes "$i$(head -c 60 /dev/urandom | base64 -w 0)" | head -c 32M >"$new/data/large-$i"
+	done
+	for i in {1..200}; do
+		echo "$i" >"$new/data/small-$i"
+	done
+	echo setuid >"$new/data/setuid"
+	chmod 4755 "$new/data/setuid"
+	ln "$new/data/setuid" "$new/data/link"
+	ln -s ../nowhere "$new/data/symlink"
+	(cd "$new" && find . -type f -exec md5sum {} + >../sums && find . -type f -printf '%s\n' >../sizes)
+	mv "$BATS_FILE_TMPDIR"/{sums,sizes} "$new/"
+	mksquashfs "$new" "$BATS_FILE_TMPDIR/root.squashfs" -quiet -no-progress -all-root
+}
+
+# sysroot NAME MEMORY WORDS: an initramfs that mounts the root at /sysroot, and runs switch_root.
+sysroot() {
+	local memory=$2 tree
+	image
+	tree=$("$vm/tree" bookworm)
+	tiny "$1" bookworm "root=/dev/loop0 $3" "$vm/guest/sysroot:/init" @tmpfsroot:/usr/bin/switch_root \
+		"$BATS_FILE_TMPDIR/root.squashfs:/root.squashfs" "$tree/modules/loop.ko:/modules/loop.ko" \
+		"$tree/modules/squashfs.ko:/modules/squashfs.ko" </dev/null
+	never "$1" 'Kernel panic|Out of memory|oom-kill'
+}
+
+# from_disk NAME: it runs from the device, and has the root that does not fit.
+from_disk() {
+	shows "$1" 'GUEST DONE'
+	mounted_once "$1" / squashfs ro
+	[ "$(result "$1" root)" -gt "$(result "$1" memory)" ]
+}
+
+@test "rd.tmpfsroot=yes: a root of six tenths of the memory is copied, and its device is free" {
+	local name=sysroot-yes
+	sysroot "$name" 512 'rd.tmpfsroot=yes rd.tmpfsroot.onfail=poweroff'
+	shows "$name" 'GUEST DONE'
+	[ $(($(result "$name" root) * 100 / $(result "$name" memory))) -ge 60 ]
+	mounted_once "$name" / tmpfs rw
+	[[ $(result "$name" mount) == *'/ tmpfs tmpfsroot '* ]]
+	shows "$name" 'RESULT unmounted=yes'
+	shows "$name" 'RESULT attached='
+	shows "$name" 'RESULT wrong=0'
+	shows "$name" "RESULT right=$(wc -l <"$BATS_FILE_TMPDIR/root/sums")"
+	[ "$(result "$name" entries)" = "$(find "$BATS_FILE_TMPDIR/root" | wc -l)" ]
+	shows "$name" 'RESULT setuid=4755 2 ../nowhere'
+	[ "$(result "$name" argv)" = '/bin/sh|/sbin/init|a|b c|' ]
+	matches "$name" '^REPORT  *"source": "realroot",$'
+	matches "$name" '^REPORT  *"warnings": \[\]$'
+}
+
+@test "rd.tmpfsroot=auto: a root that does not fit boots from its device, with a warning" {
+	sysroot sysroot-auto 256 rd.tmpfsroot=auto
+	from_disk sysroot-auto
+	matches sysroot-auto 'switch_root: .*(tmpfs holds|memory are available)'
+	matches sysroot-auto 'switch_root: the real root is not moved: booting from where it is'
+}
+
+@test "rd.tmpfsroot=yes: a root that does not fit is refused, and onfail= says what follows" {
+	sysroot sysroot-no 256 'rd.tmpfsroot=yes rd.tmpfsroot.onfail=poweroff'
+	matches sysroot-no 'switch_root: .*(tmpfs holds|memory are available)'
+	matches sysroot-no 'reboot: Power down'
+	never sysroot-no 'GUEST DONE|not moved'
+	sysroot sysroot-continue 256 'rd.tmpfsroot=yes rd.tmpfsroot.onfail=continue'
+	from_disk sysroot-continue
+}
