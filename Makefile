@@ -66,13 +66,14 @@ demo:
 
 # All that runs unattended. The quick tests need no virtual machine.
 PROVE = CMOCKA_MESSAGE_OUTPUT=TAP prove --timer --exec ''
-QUICK = $(UNIT) $(wildcard tests/ns/*.bats)
+SLOW = tests/ns/giveback.bats tests/ns/realroot.bats
+QUICK = $(UNIT) $(filter-out $(SLOW),$(wildcard tests/ns/*.bats))
 VM_LONG = tests/vm/bind.bats tests/vm/memory.bats
 VM = $(filter-out $(VM_LONG),$(wildcard tests/vm/*.bats))
 
 check: deps
 	$(MAKE) lint programs
-	$(PROVE) $(QUICK) $(VM)
+	$(PROVE) $(QUICK) $(SLOW) $(VM)
 
 check-quick:
 	tests/deps quick
