@@ -11,10 +11,12 @@
 #include <sys/mman.h>
 #include <sys/xattr.h>
 
-/* From this size on a mapping of the source is cheaper than a buffer: one copy instead of two. */
-#define MAP_FROM       (128UL * 1024)
-#define MAP_WINDOW     (2UL * 1024 * 1024)
 #define RESIDENT_PAGES 8192U
+
+/* Not to be changed: a later version may take up the move of an earlier one. */
+#define NOTE		"trusted.tmpfsroot.times"
+#define NOTE_CAPABILITY "trusted.tmpfsroot.capability"
+#define CAPABILITY	"security.capability"
 
 static int failed(struct copy *copy, const char *operation, int error)
 {
@@ -47,11 +49,8 @@ static int write_at(struct copy *copy, const char *data, size_t length, uint64_t
 
 		if (put < 0 && errno == EINTR)
 			continue;
-		if (put <= 0) /* EFAULT: the mapped source has lost pages */
-			return failed(copy, "write",
-					put == 0	  ? EIO
-					: errno == EFAULT ? ESTALE
-							  : errno);
+		if (put <= 0)
+			return failed(copy, "write", put == 0 ? EIO : errno);
 		data += put;
 		offset += (uint64_t)put;
 		copy->copied += (uint64_t)put;
@@ -60,22 +59,7 @@ static int write_at(struct copy *copy, const char *data, size_t length, uint64_t
 	return 0;
 }
 
-/* The kernel itself reads the mapping, so that a source cut short is an error, not a signal. */
-static int copy_mapped(struct copy *copy, uint64_t from, size_t length)
-{
-	char *window = mmap(NULL, length, PROT_READ, MAP_SHARED | MAP_POPULATE, copy->source,
-			(off_t)from);
-	int result;
-
-	if (window == MAP_FAILED)
-		return failed(copy, "mmap", errno);
-	result = write_at(copy, window, length, from);
-	if (munmap(window, length) != 0 && result == 0)
-		return failed(copy, "munmap", errno);
-	return result;
-}
-
-static int copy_buffered(struct copy *copy, uint64_t from, size_t length)
+static int copy_block(struct copy *copy, uint64_t from, size_t length)
 {
 	ssize_t got;
 
@@ -89,19 +73,16 @@ static int copy_buffered(struct copy *copy, uint64_t from, size_t length)
 	return write_at(copy, copy->buffer, length, from);
 }
 
+/* A buffer that stays in the cache costs one more copy than a mapping of the source, but no page
+ * faults, and no flush of another worker's TLB at each unmapping. */
 static int copy_data(struct copy *copy, uint64_t from, uint64_t to)
 {
 	int result = 0;
 
 	while (result == 0 && from < to) {
-		bool map = to - from >= MAP_FROM;
-		size_t most = map ? MAP_WINDOW : COPY_BUFFER;
-		size_t length = to - from < most ? (size_t)(to - from) : most;
+		size_t length = to - from < COPY_BUFFER ? (size_t)(to - from) : COPY_BUFFER;
 
-		result = map ? copy_mapped(copy, from, length) : copy_buffered(copy, from, length);
-		if (copy->drop)
-			(void)posix_fadvise(copy->source, (off_t)from, (off_t)length,
-					POSIX_FADV_DONTNEED);
+		result = copy_block(copy, from, length);
 		from += length;
 	}
 	return result;
@@ -241,10 +222,11 @@ static int reserve(struct attributes *attributes, size_t more)
 /* The kernel's own limits: XATTR_LIST_MAX and XATTR_SIZE_MAX. */
 #define XATTR_MAX 65536UL
 
-/* Appends the key with its NUL, the length, and the value. */
-static int load_one(struct attributes *attributes, struct attributes_of file, const char *key)
+/* Appends the attribute KEY, as one named NAME: that with its NUL, the length, and the value. */
+static int load_one(struct attributes *attributes, struct attributes_of file, const char *key,
+		const char *name)
 {
-	size_t key_length = strlen(key) + 1, head = key_length + sizeof(size_t);
+	size_t key_length = strlen(name) + 1, head = key_length + sizeof(size_t);
 	int result = reserve(attributes, head + XATTR_MAX);
 	ssize_t length;
 	size_t stored;
@@ -257,7 +239,7 @@ static int load_one(struct attributes *attributes, struct attributes_of file, co
 	if (length < 0)
 		return errno == ENODATA ? 0 : -errno;
 	stored = (size_t)length;
-	memcpy(at, key, key_length);
+	memcpy(at, name, key_length);
 	memcpy(at + key_length, &stored, sizeof(stored));
 	attributes->used += head + stored;
 	return 0;
@@ -282,31 +264,112 @@ int attributes_load(struct attributes *attributes, struct attributes_of file)
 	if (length < 0)
 		return -errno;
 	for (char *key = keys; result == 0 && key < keys + length; key += strlen(key) + 1)
-		result = load_one(attributes, file, key);
+		if (strcmp(key, NOTE_CAPABILITY) == 0)
+			result = load_one(attributes, file, key, CAPABILITY);
+		else if (strcmp(key, NOTE) != 0)
+			result = load_one(attributes, file, key, key);
 	return result;
+}
+
+struct attribute {
+	const char *key, *value;
+	size_t length; /* of the value */
+};
+
+/* The one at *USED, which is then the end of it; false at the end of all. */
+static bool next_attribute(
+		const struct attributes *attributes, size_t *used, struct attribute *next)
+{
+	if (*used >= attributes->used)
+		return false;
+	next->key = attributes->data + *used;
+	next->value = next->key + strlen(next->key) + 1 + sizeof(size_t);
+	memcpy(&next->length, next->value - sizeof(size_t), sizeof(size_t));
+	*used = (size_t)(next->value - attributes->data) + next->length;
+	return true;
+}
+
+/* The kernel's simple_xattr_space(); access lists are kept elsewhere. */
+uint64_t attributes_space(const struct attributes *attributes)
+{
+	struct attribute one;
+	uint64_t bytes = 0;
+
+	for (size_t used = 0; next_attribute(attributes, &used, &one);)
+		if (strncmp(one.key, "system.", 7) != 0)
+			bytes += 40 + strlen(one.key) + one.length;
+	return bytes;
 }
 
 int attributes_store(const struct attributes *attributes, struct attributes_of file, unsigned *lost)
 {
 	int result = attributes->used ? enter(file) : 0;
-	size_t used = 0;
+	struct attribute one;
 
-	while (result == 0 && used < attributes->used) {
-		const char *key = attributes->data + used;
-		const char *value = key + strlen(key) + 1 + sizeof(size_t);
-		size_t length;
-
-		memcpy(&length, value - sizeof(length), sizeof(length));
-		used = (size_t)(value - attributes->data) + length;
-		if (set(file, key, value, length) == 0)
+	for (size_t used = 0; result == 0 && next_attribute(attributes, &used, &one);) {
+		if (set(file, one.key, one.value, one.length) == 0)
 			continue;
 		if (errno != EOPNOTSUPP)
 			return -errno;
-		log_message(LOG_DEBUG, "the target cannot hold the attribute %s%s%s", key,
+		log_message(LOG_DEBUG, "the target cannot hold the attribute %s%s%s", one.key,
 				file.name ? " of " : "", file.name ? file.name : "");
 		++*lost;
 	}
 	return result;
+}
+
+static int note(struct attributes_of file, const char *key, const void *value, size_t length)
+{
+	int result = file.name ? lsetxattr(file.name, key, value, length, XATTR_CREATE)
+			       : fsetxattr(file.fd, key, value, length, XATTR_CREATE);
+
+	return result == 0 || errno == EEXIST || errno == EOPNOTSUPP ? 0 : -errno;
+}
+
+static bool find_capability(const struct attributes *attributes, struct attribute *found)
+{
+	for (size_t used = 0; attributes && next_attribute(attributes, &used, found);)
+		if (strcmp(found->key, CAPABILITY) == 0)
+			return true;
+	return false;
+}
+
+int attributes_note(struct attributes_of file, const struct sys_stat *st,
+		const struct attributes *attributes)
+{
+	const struct sys_time times[2] = { st->atime, st->mtime };
+	struct attribute capability;
+	int result = enter(file);
+
+	if (result == 0 && find_capability(attributes, &capability))
+		result = note(file, NOTE_CAPABILITY, capability.value, capability.length);
+	return result == 0 ? note(file, NOTE, times, sizeof(times)) : result;
+}
+
+bool attributes_noted(int fd, struct sys_stat *st)
+{
+	struct sys_time times[2];
+
+	if (fgetxattr(fd, NOTE, times, sizeof(times)) != sizeof(times))
+		return false;
+	st->atime = times[0];
+	st->mtime = times[1];
+	return true;
+}
+
+static int forget(int fd, const char *key)
+{
+	if (fremovexattr(fd, key) == 0 || errno == ENODATA || errno == EOPNOTSUPP)
+		return 0;
+	return -errno;
+}
+
+int attributes_forget(int fd, const struct attributes *attributes)
+{
+	struct attribute capability;
+	int result = find_capability(attributes, &capability) ? forget(fd, NOTE_CAPABILITY) : 0;
+
+	return result == 0 ? forget(fd, NOTE) : result;
 }
 
 int attributes_disinherit(struct attributes_of file)

@@ -3,6 +3,8 @@
 #ifndef TMPFSROOT_COPY_H
 #define TMPFSROOT_COPY_H
 
+#include "sys.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,7 +16,6 @@ struct copy {
 	uint64_t size; /* of the source, bytes */
 	bool dense; /* has no holes */
 	bool ramfs; /* the source is on a ramfs */
-	bool drop; /* the source is on a disk: its page cache is given back */
 	char *buffer; /* COPY_BUFFER bytes */
 	uint64_t copied; /* bytes so far */
 	const char *operation; /* what failed */
@@ -48,6 +49,9 @@ struct attributes {
  * away, so they are read before and set after. Returns 0 or a negative errno. */
 int attributes_load(struct attributes *attributes, struct attributes_of file);
 
+/* What a tmpfs charges for those that were loaded, bytes. */
+uint64_t attributes_space(const struct attributes *attributes);
+
 /* Sets them; those that the file system cannot hold are counted in *LOST. The same results. */
 int attributes_store(
 		const struct attributes *attributes, struct attributes_of file, unsigned *lost);
@@ -55,6 +59,23 @@ int attributes_store(
 /* Takes away the access list that a new file inherits from a directory with a default one. The
  * same results. */
 int attributes_disinherit(struct attributes_of file);
+
+/* A note of the access and modification times that a file in a new tmpfs is to have, and of a
+ * security.capability among the ATTRIBUTES (or NULL): itself attributes, of which attributes_load()
+ * takes the second for what it notes. The first note stays; a tmpfs without such attributes has
+ * none. The same results. */
+int attributes_note(struct attributes_of file, const struct sys_stat *st,
+		const struct attributes *attributes);
+
+/* More bytes than a tmpfs charges for the note of a directory, or of a file. */
+#define NOTE_SPACE 256
+
+/* Sets the times of *ST to those noted. Returns whether there are any. */
+bool attributes_noted(int fd, struct sys_stat *st);
+
+/* Removes the note of times and, if the ATTRIBUTES (or NULL) have one, of a capability. The same
+ * results. */
+int attributes_forget(int fd, const struct attributes *attributes);
 
 void attributes_free(struct attributes *attributes);
 

@@ -7,14 +7,13 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 static struct {
 	enum log_level level;
 	const char *name;
-	bool kernel;
+	bool summary, kernel; /* what goes to the kernel log */
 	unsigned warnings;
 	char *kept[LOG_KEPT];
 	pthread_mutex_t lock;
@@ -30,9 +29,10 @@ void log_set_name(const char *name)
 	log_state.name = name;
 }
 
-void log_to_kernel(void)
+void log_to_kernel(bool all)
 {
-	log_state.kernel = true;
+	log_state.summary = true;
+	log_state.kernel = all;
 }
 
 /* A failure to log has no one left to be told to. */
@@ -113,6 +113,18 @@ int log_warning(int error, const char *format, ...)
 	return error == 0 ? -EINVAL : error < 0 ? error : -error;
 }
 
+void log_progress(const char *format, ...)
+{
+	bool service = log_state.summary && !log_state.kernel;
+	char text[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	put_line(LOG_INFO, text, service, log_state.kernel);
+}
+
 void log_kernel(const char *format, ...)
 {
 	char text[512];
@@ -121,7 +133,7 @@ void log_kernel(const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	put_line(LOG_INFO, text, false, log_state.kernel);
+	put_line(LOG_INFO, text, false, log_state.summary);
 }
 
 unsigned log_warnings(const char *texts[static LOG_KEPT])

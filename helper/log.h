@@ -3,8 +3,10 @@
 #ifndef TMPFSROOT_LOG_H
 #define TMPFSROOT_LOG_H
 
+#include <stdbool.h>
+
 /* The kernel's own numbers (printk): lower is worse. */
-enum log_level { LOG_ERROR = 3, LOG_WARNING = 4, LOG_INFO = 6, LOG_DEBUG = 7 };
+enum log_level { LOG_NOTHING = 0, LOG_ERROR = 3, LOG_WARNING = 4, LOG_INFO = 6, LOG_DEBUG = 7 };
 
 /* Messages above LEVEL are not printed. The default is LOG_INFO. */
 void log_set_level(enum log_level level);
@@ -12,8 +14,9 @@ void log_set_level(enum log_level level);
 /* The name that messages begin with; the default is "tmpfsroot". Not copied. */
 void log_set_name(const char *name);
 
-/* From now on errors, warnings and log_kernel() go to the kernel log where it can be opened. */
-void log_to_kernel(void);
+/* From now on log_kernel() goes to the kernel log where it can be opened, and where ALL is true so
+ * do errors, warnings and log_progress(): a service's standard error is in the journal already. */
+void log_to_kernel(bool all);
 
 /* Prints one line. Safe in threads: each message is one write. */
 void log_message(enum log_level level, const char *format, ...)
@@ -26,6 +29,9 @@ void log_message(enum log_level level, const char *format, ...)
  */
 int log_error(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int log_warning(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* One line at LOG_INFO, now and then: in the kernel log, by a service on standard error. */
+void log_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* One line for the kernel log alone, at LOG_INFO: the summary of a boot. */
 void log_kernel(const char *format, ...) __attribute__((format(printf, 1, 2)));

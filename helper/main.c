@@ -4,8 +4,12 @@
  * move, switch, exec. Before: this is PID 1, and "/" is an initramfs, or NEWROOT is mounted below
  * it. After: "/" is the new root, and this process is init. In between nothing but a refusal that
  * leaves all as it was, and does what rd.tmpfsroot.onfail= says; PID 1 never just ends.
+ *
+ * Where systemd is PID 1 of the initramfs this is a service: the new root is then what is mounted
+ * on NEWROOT, and PID 1 does the switch. A refusal is a service that has failed.
  */
 #include "failure.h"
+#include "interrupt.h"
 #include "log.h"
 #include "mounts.h"
 #include "move.h"
@@ -15,16 +19,21 @@
 #include "runinit.h"
 #include "switch.h"
 #include "sys.h"
+#include "systemd.h"
 #include "util.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 
 /* In init's environment: how often the helper has started it on the new root; 0, that the move
  * failed and init was started where it is (rd.tmpfsroot.onfail=continue). */
 #define WITNESS	   "TMPFSROOT"
 #define STARTS_MAX 4
+
+/* The old root is gone by then: what fails for a moment is no reason not to boot. */
+#define EXECUTE_TRIES 2
 
 extern char **environ;
 
@@ -37,6 +46,7 @@ struct boot {
 	double start;
 	char *kernel, *conf; /* the texts that the options point into */
 	char **init; /* the argument vector where it is made here */
+	char *found[2]; /* the same where init was looked for in NEWROOT */
 };
 
 /* Without a console the first files opened would become standard streams. */
@@ -64,6 +74,8 @@ static int read_words(struct boot *boot)
 	if (result < 0)
 		return log_error(result, "reading /proc/cmdline");
 	result = options_parse_kernel(&boot->options, boot->kernel);
+	if (faccessat(boot->proc, "vmcore", F_OK, 0) == 0)
+		boot->options.crash_kernel = true;
 	conf = read_file(AT_FDCWD, "/etc/tmpfsroot.conf", &boot->conf, NULL);
 	if (conf == -ENOENT)
 		return result;
@@ -98,25 +110,49 @@ static unsigned long starts_before(void)
 	return witness ? strtoul(witness, NULL, 10) : 0;
 }
 
-/* [NEWROOT] INIT [ARG...]: NEWROOT is a directory, and only tmpfsroot can do without it. */
+/* Where it leads nowhere it may still be an init, and is looked at later. */
+static int is_directory(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0)
+		return S_ISDIR(st.st_mode);
+	return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+			       ? 0
+			       : log_error(errno, "stat %s", path);
+}
+
+/* [NEWROOT] INIT [ARG...]: NEWROOT is a directory, and only tmpfsroot can do without it, or with it
+ * alone. */
 static int find_request(struct boot *boot, char **arguments)
 {
 	bool tmpfsroot = boot->options.applet == APPLET_TMPFSROOT;
-	struct stat st;
+	int named = !arguments[0] ? 0 : tmpfsroot ? is_directory(arguments[0]) : 1;
+	int service = getpid() == 1 ? 0 : systemd_in_initrd();
 
-	if (arguments[0] && (!tmpfsroot || (stat(arguments[0], &st) == 0 && S_ISDIR(st.st_mode))))
+	if (named < 0 || service < 0)
+		return named < 0 ? named : service;
+	if (named)
 		boot->request.new_root = *arguments++;
 	boot->request.init = arguments;
 	boot->request.started = starts_before() > 0;
-	if (!arguments[0])
+	boot->request.service = service;
+	if (!arguments[0] && !(tmpfsroot && boot->request.new_root))
 		return log_error(0, "no INIT is given: usage: %s INIT [ARG...]",
 				tmpfsroot ? "tmpfsroot [OPTION...] [NEWROOT]"
 					  : "switch_root (run-init) NEWROOT");
 	return 0;
 }
 
+/* klibc's run-init -n asks whether NEWROOT has this init, no more. */
+static bool asks_for_init(const struct options *options)
+{
+	return options->applet == APPLET_RUN_INIT && options->action == ACTION_DRY_RUN;
+}
+
 /* options: the program's own, the kernel's, the conf file's; and what to start, which
- * onfail=continue needs even where a word is wrong. */
+ * onfail=continue needs even where a word is wrong. Who only asks leaves wrong words, and what is
+ * wanted of the move, to the run that acts. */
 static int find_options(struct boot *boot, int argc, char **argv)
 {
 	int result, first, found = 0;
@@ -128,11 +164,21 @@ static int find_options(struct boot *boot, int argc, char **argv)
 		found = init_of_kernel(boot, argc, argv);
 	} else {
 		first = options_parse_program(&boot->options, argv);
+		if (asks_for_init(&boot->options))
+			log_set_level(LOG_INFO);
 		if (first < 0)
 			found = first;
-		else if (boot->options.action <= ACTION_DRY_RUN)
+		else if (boot->options.action <= ACTION_SOURCE)
 			found = find_request(boot, argv + first);
 	}
+	if (boot->options.crash_kernel || asks_for_init(&boot->options)) {
+		options_ignore(&boot->options);
+		result = 0;
+	}
+	if (asks_for_init(&boot->options))
+		boot->options.persist = true; /* it may be a part of the initramfs, to be moved */
+	if (boot->options.action == ACTION_SOURCE)
+		result = 0;
 	if (boot->options.debug)
 		log_set_level(LOG_DEBUG);
 	else if (boot->options.quiet)
@@ -156,7 +202,8 @@ static int execute(const struct boot *boot)
 		return -EPERM;
 	if (boot->options.applet == APPLET_RUN_INIT)
 		runinit_console(boot->options.console);
-	(void)execve(init[0], init, environ);
+	for (int tries = 0; tries < EXECUTE_TRIES; tries++)
+		(void)execve(init[0], init, environ);
 	return log_error(errno, "executing %s", init[0]);
 }
 
@@ -176,42 +223,123 @@ static int start_again(const struct boot *boot)
 	return execute(boot);
 }
 
+/* A service may be killed, and with it would go what only a descriptor holds: its target can be
+ * found. */
+static int move(struct boot *boot, struct move_result *moved)
+{
+	struct plan *plan = &boot->plan;
+	int result = boot->request.service ? tmpfs_attach(plan->target) : 0;
+
+	plan->attached = boot->request.service && result == 0;
+	if (result == 0)
+		result = move_tree(plan, &boot->options, moved);
+	if (result == 0 && plan->source == SOURCE_INITRAMFS && plan->new_root_path)
+		switch_mend_release(plan->target);
+	return result;
+}
+
+/* PID 1, or its systemd, gets the new root. The report comes before systemd's switch, which is the
+ * end of this process. */
+static int make_switch(struct boot *boot, struct report *report)
+{
+	struct plan *plan = &boot->plan;
+	double start = seconds_now();
+	int result = 0;
+
+	if (!boot->request.service)
+		result = switch_to(plan, &boot->options);
+	else if (plan_copies(plan))
+		result = switch_place(plan);
+	if (result < 0)
+		return result;
+	report->switch_seconds = seconds_now() - start;
+	report->total_seconds = seconds_now() - boot->start;
+	if (plan->source != SOURCE_NEW_ROOT)
+		report_write(report);
+	if (!boot->request.service)
+		return 0;
+	/* PID 1 sends SIGTERM to all that is left when it switches; a unit that dies of it has
+	 * failed. */
+	interrupt_ignore(true);
+	result = systemd_switch_root(boot->request.new_root, plan->switch_init);
+	if (result < 0) {
+		interrupt_ignore(false);
+		if (plan_moves(plan))
+			switch_displace(plan);
+	}
+	return result;
+}
+
 /* move, where something is to be moved, and switch. */
-static int move_and_switch(struct boot *boot)
+static int do_move_and_switch(struct boot *boot)
 {
 	struct move_result moved = { 0 };
 	struct report report = { .plan = &boot->plan, .move = &moved };
 	bool copies = plan_copies(&boot->plan);
-	int result = copies ? move_tree(&boot->plan, &boot->options, &moved) : 0;
-	double start = seconds_now();
+	int result = copies ? move(boot, &moved) : 0;
 
 	if (result == 0) {
 		result = plan_check_moved(&boot->plan, &boot->options);
 		if (result == 0)
-			result = switch_to(&boot->plan, &boot->options);
+			result = make_switch(boot, &report);
 		if (result < 0 && copies && move_back(&boot->plan) < 0)
 			moved.split = true;
 	}
 	boot->split = moved.split;
+	if (result < 0) {
+		if (boot->plan.attached && !boot->split)
+			tmpfs_detach();
+		return result;
+	}
+	return boot->plan.source == SOURCE_INITRAMFS && !boot->request.new_root ? set_witness(1)
+										: 0;
+}
+
+/* A service that was killed, or a way back that has failed, has left things in two places: then all
+ * goes back, and it begins anew. */
+static int undo_interrupted(const struct boot *boot)
+{
+	struct plan plan = PLAN_EMPTY;
+	sigset_t before;
+	int result = interrupt_block(&before);
+
 	if (result < 0)
 		return result;
-	if (boot->plan.source == SOURCE_NEW_ROOT)
-		return 0;
-	report.switch_seconds = seconds_now() - start;
-	report.total_seconds = seconds_now() - boot->start;
-	report_write(&report);
-	return boot->plan.source == SOURCE_INITRAMFS ? set_witness(1) : 0;
+	result = plan_interrupted(&boot->options, &boot->request, boot->proc, &plan);
+	if (result == 0 && plan.target >= 0 && plan_copies(&plan)) {
+		log_message(LOG_WARNING, "a move was interrupted: its tmpfs is on " TMPFS_REFUGE);
+		result = move_back(&plan);
+		close_fd(&plan.target);
+		if (result == 0)
+			tmpfs_detach();
+	}
+	plan_free(&plan);
+	interrupt_restore(&before);
+	return result;
+}
+
+/* The signals that would end the move are held back until all is done or given back. */
+static int move_and_switch(struct boot *boot)
+{
+	sigset_t before;
+	int result = interrupt_block(&before);
+
+	if (result < 0)
+		return result;
+	result = do_move_and_switch(boot);
+	interrupt_restore(&before);
+	return result;
 }
 
 static int check_caller(const struct boot *boot)
 {
 	const char *witness = getenv(WITNESS);
 
-	if (getpid() != 1)
+	if (getpid() != 1 && !boot->request.service)
 		return log_error(0,
-				"this is process %d, expected PID 1 of a system that boots: start "
-				"it by "
-				"rdinit= or exec, or use --dry-run",
+				"this is process %d, expected PID 1 of a system that boots, or a "
+				"service of systemd's initrd: start it by rdinit= or exec, or use "
+				"--dry-run",
 				(int)getpid());
 	if (boot->plan.source == SOURCE_INITRAMFS && witness && strcmp(witness, "0") == 0)
 		return log_error(0, "the move has failed, init was started where it is and asks "
@@ -220,26 +348,29 @@ static int check_caller(const struct boot *boot)
 	return 0;
 }
 
-/* rd.tmpfsroot=auto, or yes with onfail=continue: what does not fit boots from where it is. */
-static bool stay(struct boot *boot)
-{
-	if (boot->plan.source != SOURCE_REAL_ROOT ||
-			(boot->options.real_root != REAL_ROOT_AUTO &&
-					boot->options.onfail != ONFAIL_CONTINUE))
-		return false;
-	log_message(LOG_WARNING, "the real root is not moved: booting from where it is");
-	plan_stay(&boot->plan);
-	return true;
-}
-
-/* Returns only where it cannot go on. */
-static int run(struct boot *boot)
+static int make_plan(struct boot *boot)
 {
 	int result = plan_make(&boot->options, &boot->request, boot->proc, &boot->plan);
 
 	if (result == 0 && boot->options.drop_capabilities)
 		result = runinit_check(boot->options.drop_capabilities);
-	if (boot->options.action == ACTION_DRY_RUN) {
+	if (result == 0 && !boot->request.init[0]) {
+		boot->found[0] = (char *)boot->plan.init;
+		boot->request.init = boot->found;
+	}
+	return result;
+}
+
+/* Returns only where it cannot go on, or as a service. */
+static int run(struct boot *boot)
+{
+	bool dry = boot->options.action == ACTION_DRY_RUN;
+	bool boots = !dry && (boot->request.service || getpid() == 1);
+	int result = boots ? undo_interrupted(boot) : 0;
+
+	if (result == 0)
+		result = make_plan(boot);
+	if (dry) {
 		if (result == 0 && boot->options.applet == APPLET_TMPFSROOT)
 			plan_print(&boot->plan, stdout);
 		return result < 0 ? result : plan_check(&boot->plan);
@@ -251,24 +382,53 @@ static int run(struct boot *boot)
 	if (boot->plan.source == SOURCE_FINISHED)
 		return start_again(boot);
 	result = plan_check(&boot->plan);
-	if (result < 0 && stay(boot))
-		result = 0;
 	if (result == 0)
 		result = move_and_switch(boot);
-	return result < 0 ? result : execute(boot);
+	return result < 0 || boot->request.service ? result : execute(boot);
 }
 
-/* rd.tmpfsroot.onfail=continue: init, where it is. */
-static void try_untouched(struct boot *boot)
+/* --source: for the hooks, which ask and say nothing of their own. */
+static int print_source(const struct boot *boot)
 {
-	const char *witness = getenv(WITNESS);
+	const char *tree = NULL;
 
-	if (boot->options.onfail != ONFAIL_CONTINUE || boot->request.new_root || witness ||
-			boot->split || !boot->request.init || !boot->request.init[0])
-		return;
+	if (boot->options.root_tmpfsroot && boot->request.new_root)
+		tree = plan_find_tree(&boot->options, boot->request.new_root, boot->proc);
+	if (tree)
+		(void)puts(tree);
+	return tree ? 0 : -ENOENT;
+}
+
+/* What is mounted on NEWROOT, as it is: with rd.tmpfsroot=auto, or onfail=continue. A part of the
+ * initramfs stays in it, which systemd would delete. */
+static int switch_untouched(struct boot *boot)
+{
+	struct options *options = &boot->options;
+	bool part = options->root_tmpfsroot;
+
+	if (boot->split || (part && boot->request.service) ||
+			(options->onfail != ONFAIL_CONTINUE &&
+					(part || options->real_root != REAL_ROOT_AUTO)))
+		return -EINVAL;
+	log_message(LOG_WARNING, part ? "the tree is not moved: booting from the initramfs"
+				      : "the real root is not moved: booting from where it is");
+	plan_free(&boot->plan);
+	boot->plan = (struct plan)PLAN_EMPTY;
+	options_ignore(options);
+	options->persist = options->persist || part;
+	return run(boot);
+}
+
+/* rd.tmpfsroot.onfail=continue: init, where it is. Returns 0 where a service has done all. */
+static int try_untouched(struct boot *boot)
+{
+	if (boot->request.new_root)
+		return switch_untouched(boot);
+	if (boot->options.onfail != ONFAIL_CONTINUE || getenv(WITNESS) || boot->split ||
+			!boot->request.init || !boot->request.init[0])
+		return -EINVAL;
 	log_message(LOG_WARNING, "going on without the move");
-	if (set_witness(0) == 0)
-		(void)execute(boot);
+	return set_witness(0) == 0 ? execute(boot) : -ENOMEM;
 }
 
 /* In a crash kernel nothing is moved, whatever the words say: init is started where it is. */
@@ -295,13 +455,48 @@ static bool print_about(const struct options *options)
 	return true;
 }
 
+/* What was asked for, where no words were wrong. */
+static int act(struct boot *boot)
+{
+	enum action action = boot->options.action;
+
+	if ((action == ACTION_RUN || action == ACTION_SOURCE) && geteuid() != 0)
+		return log_error(EPERM, "only root may ask for this: use --dry-run or --status");
+	switch (action) {
+	case ACTION_RUN:
+	case ACTION_DRY_RUN:
+		return run(boot);
+	case ACTION_SOURCE:
+		return print_source(boot);
+	default:
+		return report_status(
+				boot->proc, boot->options.action == ACTION_STATUS_JSON, stdout);
+	}
+}
+
+/* PID 1 has come to an end that is none. */
+__attribute__((noreturn)) static void fail(struct boot *boot, char **argv)
+{
+	if (boot->options.action != ACTION_RUN)
+		(void)log_error(0, "PID 1 does not end: ask this from a shell");
+	failure_act(&boot->options, boot->proc, argv);
+}
+
 int main(int argc, char **argv)
 {
 	struct boot boot = { .plan = PLAN_EMPTY, .proc = -1, .start = seconds_now() };
 	struct options about;
-	bool first = getpid() == 1;
+	bool first = getpid() == 1, stopped;
 	int result;
 
+	/* set-user-ID, or capabilities of the file: what it reads and runs is the caller's to
+	 * choose. PID 1 has no caller, and does not end. */
+	if (!first && getauxval(AT_SECURE)) {
+		(void)log_error(0,
+				"not with set-user-ID, set-group-ID or capabilities of its file: "
+				"take them off");
+		return 2;
+	}
 	open_standard_streams();
 	options_init(&boot.options, applet_of(argc > 0 ? argv[0] : ""));
 	options_init(&about, boot.options.applet);
@@ -309,28 +504,28 @@ int main(int argc, char **argv)
 			: boot.options.applet == APPLET_RUN_INIT ? "run-init"
 								 : "tmpfsroot");
 	if (first)
-		log_to_kernel();
+		log_to_kernel(true);
 	else if (options_parse_program(&about, argv) < 0)
 		return 2;
 	else if (print_about(&about))
 		return 0;
+	else if (about.action == ACTION_SOURCE || asks_for_init(&about))
+		log_set_level(LOG_NOTHING);
 	result = find_options(&boot, argc, argv);
+	if (boot.request.service && boot.options.action == ACTION_RUN)
+		log_to_kernel(false);
 	if (first && boot.options.action == ACTION_RUN)
 		stay_inactive(&boot);
-	if (result == 0 && print_about(&boot.options))
-		result = 0;
-	else if (result == 0 && boot.options.action >= ACTION_STATUS)
-		result = report_status(
-				boot.proc, boot.options.action == ACTION_STATUS_JSON, stdout);
-	else if (result == 0)
-		result = run(&boot);
-	if (first) {
-		if (boot.options.action == ACTION_RUN)
-			try_untouched(&boot);
-		else
-			(void)log_error(0, "PID 1 does not end: ask this from a shell");
-		failure_act(&boot.options, boot.proc, argv);
-	}
+	if (result == 0 && !print_about(&boot.options))
+		result = act(&boot);
+	/* A service that was told to stop has nothing more to do, nor has a hook that asked. */
+	stopped = boot.request.service && (result == -EINTR || boot.options.action != ACTION_RUN);
+	if ((first || (boot.request.service && result < 0 && !stopped)) &&
+			boot.options.action == ACTION_RUN)
+		result = try_untouched(&boot);
+	if (first || (boot.request.service && result < 0 && !stopped &&
+				     failure_ends(&boot.options)))
+		fail(&boot, argv);
 	plan_free(&boot.plan);
 	close_fd(&boot.proc);
 	free(boot.kernel);

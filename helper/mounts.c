@@ -66,6 +66,7 @@ static int parse_line(char *line, struct mount *mount)
 		mount->shared |= strncmp(tag, "shared:", 7) == 0;
 	mount->type = strsep(&rest, " ");
 	mount->source = strsep(&rest, " ");
+	mount->data = rest ? rest : line + strlen(line);
 	if (!ids || !mount->source)
 		return -EINVAL;
 	unescape(mount->root);
@@ -121,6 +122,14 @@ const struct mount *mounts_find(const struct mounts *mounts, uint64_t id)
 		if (mounts->list[i].id == id)
 			return &mounts->list[i];
 	return NULL;
+}
+
+bool mounts_is_api(const char *path)
+{
+	for (size_t i = 0; i < api_mounts_count; i++)
+		if (strcmp(path, api_mounts[i].point + 1) == 0)
+			return true;
+	return false;
 }
 
 int mounts_make(const struct api_mount *api)

@@ -12,6 +12,7 @@ struct mount {
 	uint64_t id, parent;
 	char *device, *root, *point, *options, *type, *source; /* device: MAJOR:MINOR */
 	bool shared;
+	char *data; /* the file system's own options, as they are there */
 };
 
 struct mounts {
@@ -43,6 +44,9 @@ void mounts_free(struct mounts *mounts);
 
 /* The mount of that id, or NULL. */
 const struct mount *mounts_find(const struct mounts *mounts, uint64_t id);
+
+/* Is it the mount point of an API file system? PATH has no leading slash. */
+bool mounts_is_api(const char *path);
 
 /* Makes an API file system, attached nowhere: a descriptor or a negative errno, not logged. */
 int mounts_make(const struct api_mount *api);

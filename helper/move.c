@@ -21,11 +21,13 @@
 #include "move.h"
 
 #include "copy.h"
+#include "interrupt.h"
 #include "inuse.h"
 #include "links.h"
 #include "log.h"
 #include "progress.h"
 #include "sys.h"
+#include "tmpfs.h"
 #include "util.h"
 #include "walk.h"
 
@@ -36,7 +38,7 @@
 
 #define BATCH_NAMES 32
 #define BATCH_BYTES (1024UL * 1024)
-#define PRESIZE	    (64UL * 1024) /* from this size on the target is made as long at once */
+#define LOOK_MS	    20 /* between two looks for a signal that ends the move */
 
 struct move {
 	int roots[WALK_TREES], target_alone[WALK_TREES];
@@ -45,11 +47,12 @@ struct move {
 	bool inherits; /* the target's top is setgid: what is made has its group */
 	bool release; /* the source is emptied on the way: a move, not a copy */
 	bool back; /* giving back: what is in the target already is not an error */
+	bool notes; /* it may be killed, and the new tmpfs has notes of times */
 	uint64_t chunk;
 	struct links links;
 	struct inuse inuse;
 	struct progress progress;
-	atomic_uint_fast64_t held, peak;
+	atomic_uint_fast64_t held, peak, next_look;
 	atomic_uint lost;
 };
 
@@ -83,7 +86,8 @@ static void hold(struct move *move, uint64_t bytes)
 		 peak = atomic_load(&move->peak);
 
 	progress_add(&move->progress, 0, bytes);
-	while (held > peak && !atomic_compare_exchange_weak(&move->peak, &peak, held))
+	while (move->release && held > peak &&
+			!atomic_compare_exchange_weak(&move->peak, &peak, held))
 		;
 }
 
@@ -141,25 +145,53 @@ static int release(struct walk_worker *worker, struct walk_node *directory, cons
 	return 0;
 }
 
+/* While a directory is moved, or a file is cut, its times change in both trees, and a file's
+ * capability is taken from both. Where the move may be killed the new tmpfs has a note of them
+ * until that is done. */
+static int note_times(const struct move *move, struct attributes_of file, const struct sys_stat *st,
+		const struct attributes *attributes)
+{
+	return move->notes ? attributes_note(file, st, attributes) : 0;
+}
+
+static bool is_same_time(struct sys_time a, struct sys_time b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* Without a note, too, it is a directory between mkdir and that: nothing was moved to it yet, and
+ * the source's has the right times. */
+static bool is_new(const struct sys_stat *st)
+{
+	return (st->mode & 0777) == 0700 && is_same_time(st->mtime, st->ctime) &&
+	       is_same_time(st->atime, st->ctime);
+}
+
 static int move_enter(struct walk_worker *worker, struct walk_node *directory)
 {
 	struct move *move = move_of(worker);
-	int target = worker->cursor.fd[WALK_TARGET];
+	const char *name = directory->parent ? directory->name : ".";
+	const int *fd = worker->cursor.fd;
+	struct attributes_of tmpfs = { fd[move->back ? WALK_SOURCE : WALK_TARGET], name };
+	int result;
 
-	if (!directory->parent)
-		return 0;
-	progress_add(&move->progress, 1, 0);
-	if (mkdirat(target, directory->name, 0700) == 0 || (errno == EEXIST && move->back))
-		return 0;
-	return failed("mkdir in the target", directory, "", errno);
+	if (directory->parent) {
+		progress_add(&move->progress, 1, 0);
+		if (mkdirat(fd[WALK_TARGET], name, 0700) != 0 && (errno != EEXIST || !move->back))
+			return failed("mkdir in the target", directory, "", errno);
+	}
+	result = move->back && is_new(&directory->st)
+				 ? 0
+				 : note_times(move, tmpfs, &directory->st, NULL);
+	return result < 0 ? failed("noting its times", directory, "", -result) : 0;
 }
 
 static void timespecs(const struct sys_stat *st, struct timespec times[static 2])
 {
 	times[0] = (struct timespec){ .tv_sec = (time_t)st->atime.tv_sec,
-		.tv_nsec = st->atime.tv_nsec };
+		.tv_nsec = (long)st->atime.tv_nsec };
 	times[1] = (struct timespec){ .tv_sec = (time_t)st->mtime.tv_sec,
-		.tv_nsec = st->mtime.tv_nsec };
+		.tv_nsec = (long)st->mtime.tv_nsec };
 }
 
 /* Reads the attributes of the source, to be set by set_metadata(). */
@@ -188,15 +220,27 @@ static int store_attributes(struct walk_worker *worker, int target, const char *
 	return result;
 }
 
+/* What is made here is root's from the beginning. */
+static bool has_owner(const struct move *move, const struct sys_stat *st)
+{
+	return st->uid == 0 && st->gid == 0 && !move->back && !move->inherits;
+}
+
+/* Most files are root's, and can be made with their own mode. Others have none at first, so that
+ * nobody reads them who may not in the end. */
+static bool has_mode(const struct move *move, const struct sys_stat *st)
+{
+	return S_ISREG(st->mode) && has_owner(move, st) && !(st->mode & 07000);
+}
+
 static const char *set_owner_and_mode(
 		struct walk_worker *worker, int target, const struct sys_stat *st)
 {
 	const struct move *move = move_of(worker);
-	bool made_so = st->uid == 0 && st->gid == 0 && !move->back && !move->inherits;
 
-	if (!made_so && fchown(target, st->uid, st->gid) != 0)
+	if (!has_owner(move, st) && fchown(target, st->uid, st->gid) != 0)
 		return "chown";
-	return fchmod(target, st->mode & 07777) != 0 ? "chmod" : NULL;
+	return !has_mode(move, st) && fchmod(target, st->mode & 07777) != 0 ? "chmod" : NULL;
 }
 
 /* Owner, mode, attributes, times: chown takes away setuid and security.capability, and each of
@@ -257,29 +301,35 @@ static const char *set_metadata_by_name(
 }
 
 /* The top keeps the mode and owner it was mounted with. After a failure the directory gets its
- * metadata all the same: the way back reads the times there. It takes no more, since the source's
- * directories stay, and lose nothing else. */
+ * metadata all the same, and is gone to once more: the way back reads the times there. It takes no
+ * more, since the source's directories stay, and lose nothing else. */
 static int move_leave(struct walk_worker *worker, struct walk_node *directory)
 {
 	const int *fd = worker->cursor.fd;
-	int result = walk_go(&worker->cursor, directory);
+	int gone = walk_go(&worker->cursor, directory), result;
 	const char *operation;
 
-	if (result < 0)
-		return result;
+	if (gone < 0 && walk_go(&worker->cursor, directory) < 0)
+		return gone;
 	if (move_of(worker)->back) {
 		struct timespec times[2];
 
+		if (!attributes_noted(fd[WALK_SOURCE], &directory->st) && is_new(&directory->st))
+			return gone;
 		timespecs(&directory->st, times);
 		return futimens(fd[WALK_TARGET], times) != 0
 				       ? failed("restoring its times", directory, "", errno)
-				       : 0;
+				       : gone;
 	}
 	result = load_attributes(worker, fd[WALK_SOURCE], NULL);
 	operation = seal(worker, fd[WALK_TARGET], &directory->st, directory->parent != NULL);
 	if (result < 0)
 		return failed("reading its attributes", directory, "", result);
-	return operation ? failed(operation, directory, "", errno) : 0;
+	if (operation)
+		return failed(operation, directory, "", errno);
+	if (move_of(worker)->notes)
+		result = attributes_forget(fd[WALK_TARGET], NULL);
+	return result < 0 ? failed("forgetting its times", directory, "", -result) : gone;
 }
 
 /* Reading a symlink changes its access time, which would matter if it stayed in the source. */
@@ -296,12 +346,18 @@ static const char *make_symlink(
 	mover->buffer[length] = '\0';
 	timespecs(st, times);
 	if (move_of(worker)->release &&
-			utimensat(fd[WALK_SOURCE], name, times, AT_SYMLINK_NOFOLLOW) != 0)
+			utimensat(fd[WALK_SOURCE], name, times, AT_SYMLINK_NOFOLLOW) != 0) {
+		int error = errno;
+
+		/* once more: it stays there, and the way back does not touch it */
+		(void)utimensat(fd[WALK_SOURCE], name, times, AT_SYMLINK_NOFOLLOW);
+		errno = error;
 		return "restoring its times in the source";
+	}
 	return symlinkat(mover->buffer, fd[WALK_TARGET], name) != 0 ? "symlink" : NULL;
 }
 
-/* Makes the file, empty and without permissions; a regular one is left open in *FD. Returns what
+/* Makes the file, empty; a regular one is left open in *FD. Returns what
  * failed, with errno, or NULL. */
 static const char *make_file(
 		struct walk_worker *worker, const char *name, const struct sys_stat *st, int *fd)
@@ -309,7 +365,8 @@ static const char *make_file(
 	int target = worker->cursor.fd[WALK_TARGET];
 
 	if (S_ISREG(st->mode)) {
-		*fd = openat(target, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0);
+		*fd = openat(target, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+				has_mode(move_of(worker), st) ? st->mode & 0777 : 0);
 		return *fd < 0 ? "create" : NULL;
 	}
 	if (S_ISLNK(st->mode))
@@ -369,24 +426,60 @@ static int open_source(struct move *move, int directory, const char *name, bool 
 	return fd >= 0 ? fd : openat(directory, name, O_RDONLY | flags);
 }
 
-/* Copies from the end, chunk by chunk; what is copied is cut off the source. What is below FROM is
- * in the target already. */
-static const char *copy_chunks(struct move *move, struct copy *copy, uint64_t from)
+/* Has a signal come that ends the move? The way back is not to be ended. */
+static bool is_ended(struct move *move)
 {
-	uint64_t end = copy->size;
+	return !move->back && is_due(&move->next_look, LOOK_MS) && interrupt_take();
+}
 
-	while (end > from) {
-		uint64_t start = (end - 1) / move->chunk * move->chunk, before = copy->copied;
-		int result = copy_range(copy, start > from ? start : from, end);
+#define ENDED "a signal has ended the move"
 
+/* Takes a chunk that was copied from the source. On the way back that is the new tmpfs, and from
+ * the front: so the file that gets it is at any moment as long as it is whole, and the way back can
+ * be taken again from where it was left. */
+static const char *release_chunk(
+		const struct move *move, const struct copy *copy, uint64_t start, uint64_t stop)
+{
+	int result = move->back ? fallocate(copy->source,
+						  FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+						  (off_t)start, (off_t)(stop - start))
+				: ftruncate(copy->source, (off_t)start);
+
+	return result != 0 ? "truncate in the source" : NULL;
+}
+
+/* Copies chunk by chunk what is not in the target yet, from FROM on. Where the source is CUT what
+ * is copied is taken from it, from the end; a disk's page cache is given back. */
+static const char *copy_chunks(struct move *move, struct copy *copy, uint64_t from, bool cut)
+{
+	bool last = cut && !move->back;
+
+	for (uint64_t end = copy->size; from < end;) {
+		uint64_t start = last ? (end - 1) / move->chunk * move->chunk : from;
+		uint64_t stop = last ? end : (from / move->chunk + 1) * move->chunk;
+		uint64_t before = copy->copied;
+		const char *operation;
+		int result;
+
+		start = start > from ? start : from;
+		stop = stop < end ? stop : end;
+		errno = EINTR;
+		if (is_ended(move))
+			return ENDED;
+		result = copy_range(copy, start, stop);
 		errno = -result;
 		if (result < 0)
 			return copy->operation;
 		hold(move, copy->copied - before);
-		if (ftruncate(copy->source, (off_t)start) != 0)
-			return "truncate in the source";
-		atomic_fetch_sub(&move->held, copy->copied - before);
-		end = start;
+		if (!move->release)
+			(void)posix_fadvise(copy->source, (off_t)start, (off_t)(stop - start),
+					POSIX_FADV_DONTNEED);
+		operation = cut ? release_chunk(move, copy, start, stop) : NULL;
+		if (operation)
+			return operation;
+		if (cut)
+			atomic_fetch_sub(&move->held, copy->copied - before);
+		*(last ? &end : &from) = last ? start : stop;
 	}
 	return NULL;
 }
@@ -402,25 +495,29 @@ static const char *copy_content(struct walk_worker *worker, int source, int targ
 		.size = st->size,
 		.dense = st->blocks * 512 >= st->size,
 		.ramfs = move->ramfs,
-		.drop = !move->release,
 		.buffer = ((struct mover *)worker->own)->buffer };
-	bool small = copy.dense && st->size < PRESIZE && from == 0 && !cut;
-	int result;
+	bool small = copy.dense && st->size < COPY_BUFFER && from == 0 && !cut;
+	const char *operation = NULL;
 
 	*held = 0;
 	if (st->size == 0)
 		return NULL;
-	if (!small && ftruncate(target, (off_t)st->size) != 0)
-		return "truncate in the target";
-	if (cut)
-		return copy_chunks(move, &copy, from);
-	result = small ? copy_small(&copy) : copy_range(&copy, from, st->size);
-	errno = -result;
-	if (result < 0)
-		return copy.operation;
-	hold(move, copy.copied);
-	*held = copy.copied;
-	return NULL;
+	if (small) {
+		int result = copy_small(&copy);
+
+		errno = -result;
+		if (result < 0)
+			return copy.operation;
+		hold(move, copy.copied);
+	} else {
+		if (!move->back && ftruncate(target, (off_t)st->size) != 0)
+			return "truncate in the target";
+		operation = copy_chunks(move, &copy, from, cut);
+		if (!operation && move->back && ftruncate(target, (off_t)st->size) != 0)
+			return "truncate in the target"; /* there may be a hole at the end */
+	}
+	*held = cut ? 0 : copy.copied;
+	return operation;
 }
 
 /* Cutting is for what is large, and for what keeps its name in the source. */
@@ -433,7 +530,9 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 		const struct sys_stat *st, int made, uint64_t from)
 {
 	struct move *move = move_of(worker);
+	const struct attributes *attributes = &((struct mover *)worker->own)->attributes;
 	bool cut = wants_cut(move, st);
+	struct sys_stat noted = *st;
 	auto_close int target = made;
 	auto_close int source = open_source(move, worker->cursor.fd[WALK_SOURCE], name, &cut);
 	const char *operation, *metadata;
@@ -445,18 +544,28 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 	error = load_attributes(worker, source, NULL);
 	if (error < 0)
 		return failed("reading its attributes", directory, name, error);
+	if (move->back)
+		(void)attributes_noted(source, &noted);
 	if (cut) { /* before anything is taken: the way back relies on it */
-		metadata = set_metadata(worker, target, st, true);
+		metadata = set_metadata(worker, target, &noted, true);
 		if (metadata)
 			return failed(metadata, directory, name, errno);
+		error = note_times(move,
+				(struct attributes_of){ move->back ? source : target, NULL },
+				&noted, attributes);
+		if (error < 0)
+			return failed("noting its times", directory, name, error);
 	}
 	operation = copy_content(worker, source, target, st, from, cut, &held);
 	error = errno;
-	metadata = seal(worker, target, st, true); /* writing has changed the times */
+	metadata = seal(worker, target, &noted, true); /* writing has changed the times */
 	if (operation)
 		return failed(operation, directory, name, error);
 	if (metadata)
 		return failed(metadata, directory, name, errno);
+	error = cut && move->notes && !move->back ? attributes_forget(target, attributes) : 0;
+	if (error < 0)
+		return failed("forgetting its times", directory, name, -error);
 	return st->nlink > 1 ? 0 : release(worker, directory, name, held);
 }
 
@@ -515,8 +624,12 @@ static int move_file(struct walk_worker *worker, struct walk_node *directory, co
 static int move_entry(struct walk_worker *worker, struct walk_node *directory, const char *name,
 		const struct sys_stat *st, bool mounted, bool put_off)
 {
+	struct move *move = move_of(worker);
+
 	(void)mounted; /* the tree is a mount of its own, without those that lie on it */
-	if (!put_off && S_ISREG(st->mode) && st->size > move_of(worker)->chunk)
+	if (is_ended(move))
+		return failed(ENDED, directory, name, EINTR);
+	if (!put_off && S_ISREG(st->mode) && st->size > move->chunk)
 		return WALK_PUT_OFF;
 	return move_file(worker, directory, name, st);
 }
@@ -538,43 +651,68 @@ static int run(struct move *move, const char *patterns, unsigned workers)
 		.exclude = patterns,
 		.workers = workers };
 	struct sys_stat top;
-	int result = sys_stat(move->roots[WALK_TARGET], "", &top);
+	uint32_t magic = sys_fs_magic(move->roots[WALK_SOURCE]);
+	int result = magic ? sys_stat(move->roots[WALK_TARGET], "", &top) : -errno;
+	mode_t mask;
 
 	if (result < 0)
-		return log_error(result, "stat of the target");
-	if (move->release && !sys_is_memory(move->roots[WALK_SOURCE]))
+		return log_error(result, magic ? "stat of the target" : "statfs of the tree");
+	if (move->release && magic != RAMFS_FS_MAGIC && magic != TMPFS_FS_MAGIC)
 		return log_error(0, "the tree is not on a ramfs or tmpfs: only that is moved");
-	move->ramfs = sys_fs_magic(move->roots[WALK_SOURCE]) == RAMFS_FS_MAGIC;
+	move->ramfs = magic == RAMFS_FS_MAGIC;
 	move->inherits = top.mode & S_ISGID;
 	move->target_alone[WALK_SOURCE] = -1;
 	move->target_alone[WALK_TARGET] = move->roots[WALK_TARGET];
 	move->attributes = !move->ramfs || flistxattr(move->roots[WALK_SOURCE], NULL, 0) > 0;
-	return walk_run(&request);
+	mask = umask(0); /* files are made with their own mode */
+	result = walk_run(&request);
+	(void)umask(mask);
+	return result;
 }
 
-#define REFUGE "/run/tmpfsroot/target"
+/* Where blocks of free pages are split between kinds of memory the kernel raises its watermarks for
+ * a while (watermark_boost_factor in the kernel's admin-guide/sysctl/vm.rst), for kswapd to reclaim
+ * more. Here nothing can be reclaimed: what it puts aside would be missing, and the machine out of
+ * memory. So where there is little that waits until the move is over. */
+#define BOOST "sys/vm/watermark_boost_factor"
+
+/* Returns what it was, freed by end_tight(), or NULL where nothing is to be done. */
+static char *begin_tight(const struct plan *plan)
+{
+	char *before = NULL;
+	int result = plan_is_tight(plan) ? read_file(plan->proc, BOOST, &before, NULL) : 0;
+
+	if (before)
+		result = write_file(plan->proc, BOOST, "0\n");
+	if (result == 0)
+		return before;
+	free(before);
+	(void)log_warning(result, "memory may run out: setting vm.watermark_boost_factor to 0");
+	return NULL;
+}
+
+static void end_tight(const struct plan *plan, char *before)
+{
+	int result = before ? write_file(plan->proc, BOOST, before) : 0;
+
+	if (result < 0)
+		(void)log_warning(result, "vm.watermark_boost_factor stays 0: setting it to %s",
+				before);
+	free(before);
+}
 
 /* Nothing is lost even then: the target is mounted where it can be seen. */
 static void keep_target(const struct plan *plan)
 {
-	int result;
-
-	if ((mkdir("/run", 0755) != 0 && errno != EEXIST) ||
-			(mkdir("/run/tmpfsroot", 0700) != 0 && errno != EEXIST) ||
-			(mkdir(REFUGE, 0700) != 0 && errno != EEXIST))
-		result = -errno;
-	else
-		result = sys_move_mount(plan->target, "", AT_FDCWD, REFUGE);
-	if (result < 0)
-		(void)log_error(result, "mounting the target on " REFUGE);
-	else
-		log_message(LOG_ERROR, "what is missing in the tree is in " REFUGE);
+	if (plan->attached || tmpfs_attach(plan->target) == 0)
+		log_message(LOG_ERROR, "what is missing in the tree is in " TMPFS_REFUGE);
 }
 
 static struct move new_move(const struct plan *plan, int source, int target)
 {
 	return (struct move){ .roots = { source, target },
-		.release = plan->source == SOURCE_INITRAMFS,
+		.release = plan_moves(plan),
+		.notes = plan->attached && plan_moves(plan),
 		.chunk = plan->chunk,
 		.links = LINKS_EMPTY,
 		.inuse = INUSE_EMPTY(plan->proc) };
@@ -591,14 +729,17 @@ static void end_move(struct move *move)
 int move_back(const struct plan *plan)
 {
 	struct move back = new_move(plan, plan->target, plan->tree);
+	char *tight;
 	int result;
 
-	if (plan->source != SOURCE_INITRAMFS)
+	if (!plan_moves(plan))
 		return 0; /* nothing was taken */
 	back.back = true;
+	tight = begin_tight(plan);
 	progress_start(&back.progress, plan->entries, plan->bytes, true);
 	result = run(&back, NULL, 1);
 	end_move(&back);
+	end_tight(plan, tight);
 	if (result < 0) {
 		(void)log_error(result, "giving back what was moved failed");
 		keep_target(plan);
@@ -613,13 +754,19 @@ int move_tree(const struct plan *plan, const struct options *options, struct mov
 	struct move move = new_move(plan, plan->tree, plan->target);
 	auto_close int directory = open(".", O_PATH | O_CLOEXEC);
 	double start = seconds_now();
-	bool split;
+	char *tight = begin_tight(plan);
+	bool split, large = plan->sparse == 0 &&
+			    tmpfs_begin_large(plan->target, options->tmpfs_options, plan->proc);
 	int error;
 
 	progress_start(&move.progress, plan->entries, plan->bytes, options->quiet);
-	error = run(&move, options->exclude, plan->workers);
+	error = run(&move, plan->exclude, plan->workers);
 	end_move(&move);
-	split = error < 0 && move_back(plan) < 0;
+	end_tight(plan, tight);
+	if (large)
+		tmpfs_end_large(plan->target);
+	/* Where nothing was made the target's top has not got the times that the way back reads. */
+	split = error < 0 && atomic_load(&move.progress.entries) > 0 && move_back(plan) < 0;
 	if (directory >= 0 && fchdir(directory) != 0)
 		(void)log_warning(errno, "returning to the current directory");
 	*result = (struct move_result){ .entries = atomic_load(&move.progress.entries),

@@ -54,6 +54,9 @@ static const struct word {
 			FIELD(break_at), { NULL } },
 	{ "rd.shell", "[0|1]", "0 or 1", "whether a failure may give a shell", KIND_BOOLEAN,
 			FIELD(shell), { NULL } },
+	{ "rd.emergency", "reboot|poweroff|halt", "reboot, poweroff or halt",
+			"what follows the shell, or no shell", KIND_POINT, FIELD(emergency),
+			{ NULL } },
 	{ "rd.debug", "[0|1]", "0 or 1", "print debug messages", KIND_BOOLEAN, FIELD(debug),
 			{ NULL } },
 };
@@ -128,6 +131,7 @@ static const struct {
 	enum action action;
 } actions[] = {
 	{ "dry-run", "print the plan, change nothing; exit 0 if it would succeed", ACTION_DRY_RUN },
+	{ "source", "print what of the initramfs is to become the root, if it is", ACTION_SOURCE },
 	{ "status", "what / is now, whether pivot_root works, what the boot did", ACTION_STATUS },
 	{ "status=json", "the same as JSON", ACTION_STATUS_JSON },
 	{ "help", "print this help", ACTION_HELP },
@@ -382,6 +386,14 @@ int options_parse_program(struct options *options, char **argv)
 		result = one < 0 ? one : result;
 	}
 	return result < 0 ? result : i;
+}
+
+void options_ignore(struct options *options)
+{
+	options->root_tmpfsroot = false;
+	options->real_root = REAL_ROOT_NO;
+	options->method = METHOD_COPY;
+	options->tmpfs_options = options->exclude = NULL;
 }
 
 void options_help(const struct options *options, FILE *out)

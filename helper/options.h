@@ -21,6 +21,7 @@ enum applet { APPLET_TMPFSROOT, APPLET_SWITCH_ROOT, APPLET_RUN_INIT };
 enum action {
 	ACTION_RUN,
 	ACTION_DRY_RUN,
+	ACTION_SOURCE,
 	ACTION_STATUS,
 	ACTION_STATUS_JSON,
 	ACTION_HELP,
@@ -52,6 +53,7 @@ struct options {
 	const char *init; /* init=, or NULL */
 	const char *break_at; /* "" for rd.break without a value, or NULL */
 	bool quiet, debug, shell;
+	const char *emergency; /* what follows a failure's shell, or takes its place; or NULL */
 
 	/* run-init alone */
 	const char *console, *drop_capabilities; /* a device; a list, or NULL */
@@ -84,6 +86,9 @@ int size_parse(const char *text, bool percent, struct size *size);
 
 /* The amount in bytes, of TOTAL bytes where it is a share. */
 uint64_t size_bytes(struct size size, uint64_t total);
+
+/* Takes away every word that asks for a move, or says how. */
+void options_ignore(struct options *options);
 
 void options_help(const struct options *options, FILE *out);
 

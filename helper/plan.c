@@ -6,22 +6,27 @@
 #include "links.h"
 #include "log.h"
 #include "sys.h"
+#include "systemd.h"
 #include "util.h"
 #include "walk.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+
+/* Where systemd is in a tree; PID 1 looks for it here, too. */
+#define SYSTEMD "/usr/lib/systemd/systemd"
 
 #define KIB 1024ULL
 #define MIB (1024ULL * 1024)
 
 /* Kernel memory of an inode with its name, counted generously. */
 #define ENTRY_COST KIB
-/* What all workers together hold twice, and the least that one can work with. */
-#define WINDOW	  (16 * MIB)
+/* What a worker holds twice of a large file: little, so that the pages that were just freed, still
+ * in its processor's own list and cache, are the next ones written to. */
 #define CHUNK_MIN (256 * KIB) /* chunks begin at pages of any size */
-#define CHUNK_MAX (8 * MIB)
+#define CHUNK_MAX (2 * MIB)
 /* Small files are released in batches of this size: see move.c. */
 #define BATCH	  MIB
 #define BUSY_FROM MIB
@@ -36,6 +41,7 @@ struct scan {
 	struct inuse inuse;
 	uint64_t page;
 	bool memory; /* the tree is on a ramfs or tmpfs */
+	bool attributes; /* they count */
 };
 
 static uint64_t round_up(uint64_t value, uint64_t unit)
@@ -84,8 +90,25 @@ static int count_link(struct scan *scan, const struct sys_stat *st)
 
 /* A worker's own sums: what needs no table is added up without a lock. */
 struct scan_sums {
-	uint64_t entries, directories, bytes, largest, busy;
+	uint64_t entries, directories, sparse, bytes, largest, busy, attribute_bytes;
+	struct attributes attributes;
 };
+
+static int count_attributes(
+		struct walk_worker *worker, struct walk_node *directory, const char *name, bool own)
+{
+	const struct scan *scan = worker->walk->request->context;
+	struct attributes_of file = { worker->cursor.fd[WALK_SOURCE], own ? "." : name };
+	struct scan_sums *sums = worker->own;
+	char path[WALK_PATH];
+	int result = scan->attributes ? attributes_load(&sums->attributes, file) : 0;
+
+	if (result < 0)
+		return log_error(result, "reading the attributes of %s",
+				walk_path(directory, own ? "" : name, path));
+	sums->attribute_bytes += attributes_space(&sums->attributes);
+	return 0;
+}
 
 static int scan_enter(struct walk_worker *worker, struct walk_node *directory)
 {
@@ -94,6 +117,12 @@ static int scan_enter(struct walk_worker *worker, struct walk_node *directory)
 	sums->directories += directory->parent != NULL;
 	sums->entries += directory->parent != NULL;
 	return 0;
+}
+
+/* All names of the directory were read. */
+static int scan_flush(struct walk_worker *worker, struct walk_node *directory)
+{
+	return count_attributes(worker, directory, "", true);
 }
 
 /* What somebody has open or mapped is held by them, and will be there twice. Small files do not
@@ -126,10 +155,14 @@ static int scan_entry(struct walk_worker *worker, struct walk_node *directory, c
 		result = count_bytes(scan, worker->cursor.fd[WALK_SOURCE], name, st, &bytes);
 	if (result < 0)
 		return log_error(result, "counting %s", walk_path(directory, name, path));
+	result = count_attributes(worker, directory, name, false);
+	if (result < 0)
+		return result;
 	sums->bytes += bytes;
+	sums->sparse += S_ISREG(st->mode) && bytes < st->size;
 	if (bytes > sums->largest)
 		sums->largest = bytes;
-	if (bytes >= BUSY_FROM && scan->memory && S_ISREG(st->mode) &&
+	if (bytes >= BUSY_FROM && plan_moves(scan->plan) && S_ISREG(st->mode) &&
 			is_busy(scan, worker->cursor.fd[WALK_SOURCE], name))
 		sums->busy += bytes;
 	return 0;
@@ -138,40 +171,56 @@ static int scan_entry(struct walk_worker *worker, struct walk_node *directory, c
 static void scan_end(struct walk_worker *worker)
 {
 	struct scan *scan = worker->walk->request->context;
-	const struct scan_sums *sums = worker->own;
+	struct scan_sums *sums = worker->own;
 	struct plan *plan = scan->plan;
 
 	(void)pthread_mutex_lock(&scan->lock);
 	plan->entries += sums->entries;
 	plan->directories += sums->directories;
+	plan->sparse += sums->sparse;
 	plan->bytes += sums->bytes;
 	plan->busy += sums->busy;
+	plan->attribute_bytes += sums->attribute_bytes;
 	if (sums->largest > plan->largest)
 		plan->largest = sums->largest;
 	(void)pthread_mutex_unlock(&scan->lock);
+	attributes_free(&sums->attributes);
 }
 
-static int scan_tree(const struct options *options, struct plan *plan)
+/* Will there be NOTES (copy.h)? */
+static int scan_tree(const struct options *options, bool notes, struct plan *plan)
 {
 	static const struct walk_operations operations = {
 		.own_size = sizeof(struct scan_sums),
 		.enter = scan_enter,
 		.entry = scan_entry,
+		.flush = scan_flush,
 		.end = scan_end,
 	};
 	struct scan scan = { .lock = PTHREAD_MUTEX_INITIALIZER,
 		.links = LINKS_EMPTY,
 		.plan = plan,
 		.inuse = INUSE_EMPTY(plan->proc),
-		.page = (uint64_t)sysconf(_SC_PAGESIZE),
-		.memory = plan->source == SOURCE_INITRAMFS };
+		.page = (uint64_t)sysconf(_SC_PAGESIZE) };
 	struct walk_request request = { .roots = { plan->tree, -1 },
 		.operations = &operations,
 		.context = &scan,
-		.exclude = options->exclude,
+		.exclude = plan->exclude,
 		.workers = plan->workers };
-	int result = walk_run(&request);
+	auto_close int here = open(".", O_PATH | O_CLOEXEC); /* attributes change it */
+	uint32_t magic = sys_fs_magic(plan->tree);
+	int result;
 
+	if (!magic)
+		return log_error(errno, "statfs of the tree");
+	scan.attributes = tmpfs_charges_attributes(options->tmpfs_options);
+	scan.memory = magic == RAMFS_FS_MAGIC || magic == TMPFS_FS_MAGIC;
+	result = walk_run(&request);
+	if (scan.attributes &&
+			notes) /* for a while of all directories, and of a file each worker */
+		plan->attribute_bytes += (plan->directories + 1 + plan->workers) * NOTE_SPACE;
+	if (here >= 0 && fchdir(here) != 0)
+		(void)log_warning(errno, "returning to the current directory");
 	links_free(&scan.links);
 	inuse_free(&scan.inuse);
 	return result;
@@ -184,15 +233,20 @@ static uint64_t meminfo(const char *text, const char *key)
 	return line ? strtoull(line + strlen(key), NULL, 10) * KIB : 0;
 }
 
+/* MemAvailable counts on inodes and dentries being reclaimed; those of an initramfs cannot be. */
 static int read_memory(const struct options *options, int proc, struct plan *plan)
 {
 	auto_free char *text = NULL;
+	uint64_t reclaimable;
 	int result = read_file(proc, "meminfo", &text, NULL);
 
 	if (result < 0)
 		return log_error(result, "reading /proc/meminfo");
 	plan->memory = meminfo(text, "MemTotal:");
 	plan->memory_available = meminfo(text, "MemAvailable:");
+	reclaimable = plan_moves(plan) ? meminfo(text, "KReclaimable:") : 0;
+	plan->memory_available -=
+			reclaimable < plan->memory_available ? reclaimable : plan->memory_available;
 	if (plan->memory == 0)
 		return log_error(0, "/proc/meminfo does not tell MemTotal");
 	plan->memory_minimum = size_bytes(options->minmem, plan->memory);
@@ -204,61 +258,76 @@ static int read_memory(const struct options *options, int proc, struct plan *pla
  * stays all. */
 static void plan_memory(struct plan *plan)
 {
-	bool moves = plan->source == SOURCE_INITRAMFS;
+	bool moves = plan_moves(plan);
 	uint64_t kept = moves ? (plan->directories + plan->hard_links + 1) * ENTRY_COST + plan->busy
 			      : plan->bytes + plan->entries * ENTRY_COST;
 	uint64_t free = plan->memory_available > kept ? plan->memory_available - kept : 0;
 	uint64_t window;
 
-	plan->chunk = WINDOW / plan->workers;
+	plan->chunk = CHUNK_MAX;
 	while (plan->chunk > CHUNK_MIN && plan->workers * (plan->chunk + BATCH) > free / 2)
 		plan->chunk /= 2;
-	if (plan->chunk > CHUNK_MAX)
-		plan->chunk = CHUNK_MAX;
-	plan->chunk -= plan->chunk % CHUNK_MIN;
-	if (plan->chunk < CHUNK_MIN)
-		plan->chunk = CHUNK_MIN;
 	window = plan->workers * (plan->chunk + BATCH);
 	plan->memory_needed = kept + (!moves ? 0 : plan->bytes < window ? plan->bytes : window);
 }
 
+bool plan_moves(const struct plan *plan)
+{
+	return plan->method == METHOD_COPY &&
+	       (plan->source == SOURCE_INITRAMFS || plan->source == SOURCE_DIRECTORY);
+}
+
+/* That is at most 2.25 times its min_free_kbytes, and a block of pages a zone. */
+bool plan_is_tight(const struct plan *plan)
+{
+	return plan->memory_available < plan->memory_needed + plan->memory / 16 + 16 * MIB;
+}
+
 bool plan_copies(const struct plan *plan)
 {
-	return plan->source == SOURCE_REAL_ROOT ||
-	       (plan->source == SOURCE_INITRAMFS && plan->method == METHOD_COPY);
+	return plan->source == SOURCE_REAL_ROOT || plan_moves(plan);
+}
+
+/* The path of POINT below NEWROOT, without a leading slash, or NULL where it is not below it. */
+static const char *below_new_root(const struct plan *plan, const char *point)
+{
+	size_t length = plan->new_root_path ? strlen(plan->new_root_path) : 0;
+
+	if (length == 0 || strncmp(point, plan->new_root_path, length) != 0)
+		return NULL;
+	return point[length] == '/' && point[length + 1] ? point + length + 1 : NULL;
 }
 
 const char *plan_carries(const struct plan *plan, const struct mount *mount)
 {
-	const struct mount *new_root = mounts_find(&plan->mounts, plan->new_root_mount);
+	bool plain = plan->source == SOURCE_NEW_ROOT;
 
-	if (mount == plan->root_mount || mount == new_root)
+	if (mount == plan->root_mount || mount->id == plan->new_root_mount)
 		return NULL;
-	if (plan->source == SOURCE_REAL_ROOT && new_root && mount->parent == new_root->id)
-		return mount->point + strlen(new_root->point) + 1;
+	if (plan->new_root_mount && mount->parent == plan->new_root_mount)
+		return plain ? NULL : below_new_root(plan, mount->point);
 	if (mount->parent != plan->root_mount->id)
 		return NULL;
 	if (plan->source == SOURCE_INITRAMFS)
 		return mount->point + 1;
-	for (size_t i = 0; i < api_mounts_count; i++)
-		if (strcmp(mount->point, api_mounts[i].point) == 0)
-			return mount->point + 1;
-	return NULL;
-}
-
-void plan_stay(struct plan *plan)
-{
-	plan->source = SOURCE_NEW_ROOT;
-	close_fd(&plan->target);
-	close_fd(&plan->clone);
-	close_fd(&plan->tree);
+	if (plan->source == SOURCE_DIRECTORY && below_new_root(plan, mount->point))
+		return below_new_root(plan, mount->point);
+	return mounts_is_api(mount->point + 1) ? mount->point + 1 : NULL;
 }
 
 bool plan_has_mount(const struct plan *plan, const char *point)
 {
-	for (size_t i = 0; i < plan->mounts.count; i++)
-		if (strcmp(plan->mounts.list[i].point, point) == 0)
+	for (size_t i = 0; i < plan->mounts.count; i++) {
+		const struct mount *mount = &plan->mounts.list[i];
+		const char *to = plan_carries(plan, mount);
+
+		if (!to && mount->parent == plan->root_mount->id)
+			continue;
+		if (!to) /* it lies on one that is carried */
+			to = below_new_root(plan, mount->point);
+		if (strcmp(to ? to : mount->point + 1, point + 1) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -266,7 +335,8 @@ bool plan_has_mount(const struct plan *plan, const char *point)
  * the mount points that will be made in it. */
 static uint64_t count_inodes(const struct plan *plan)
 {
-	uint64_t inodes = plan->entries + 1;
+	uint64_t inodes =
+			plan->entries + 1 + (plan->attribute_bytes + TMPFS_INODE - 1) / TMPFS_INODE;
 
 	for (size_t i = 0; i < api_mounts_count; i++) {
 		struct stat st;
@@ -287,19 +357,23 @@ static int plan_target(const struct options *options, struct plan *plan)
 	return plan->target < 0 ? plan->target : 0;
 }
 
+static bool is_made_here(const struct mount *mount)
+{
+	return strcmp(mount->type, "tmpfs") == 0 && strcmp(mount->source, TMPFS_SOURCE) == 0;
+}
+
 /* A tmpfs made here is known by its source; an initramfs that was bound looks as it did before, and
  * only its init can tell. */
 static bool is_ours(const struct options *options, const struct request *request,
 		const struct mount *root)
 {
-	return (strcmp(root->type, "tmpfs") == 0 && strcmp(root->source, TMPFS_SOURCE) == 0) ||
-	       (options->method == METHOD_BIND && request->started);
+	return is_made_here(root) || (options->method == METHOD_BIND && request->started);
 }
 
-static int find_source(const struct options *options, const struct request *request, int proc,
-		struct plan *plan)
+static int open_root(int proc, struct plan *plan)
 {
 	struct sys_stat st;
+	uint32_t magic;
 	int result = mounts_read(proc, &plan->mounts);
 
 	if (result < 0)
@@ -316,41 +390,18 @@ static int find_source(const struct options *options, const struct request *requ
 				"/ is not the root of a mount: /proc/self/mountinfo has no mount "
 				"%llu",
 				(unsigned long long)st.mnt_id);
-	plan->ramfs = sys_fs_magic(plan->root) == RAMFS_FS_MAGIC;
-	plan->source = SOURCE_INITRAMFS;
-	if (request->new_root)
-		plan->source = options->real_root != REAL_ROOT_NO && !options->crash_kernel
-					       ? SOURCE_REAL_ROOT
-					       : SOURCE_NEW_ROOT;
-	else if (is_ours(options, request, plan->root_mount))
-		plan->source = SOURCE_FINISHED;
-	else if (!sys_is_memory(plan->root))
-		return log_error(0,
-				"/ is %s (%s), expected an initramfs (ramfs or tmpfs): boot with "
-				"rdinit=, or name a NEWROOT",
-				plan->root_mount->type, plan->root_mount->source);
+	magic = sys_fs_magic(plan->root);
+	if (!magic)
+		return log_error(errno, "statfs /");
+	plan->ramfs = magic == RAMFS_FS_MAGIC;
+	plan->initramfs = plan->ramfs || magic == TMPFS_FS_MAGIC;
 	return 0;
-}
-
-/* The tree as a mount of its own, attached nowhere and without the mounts that lie on it: so
- * nothing hides what is below them, and no mount is entered. */
-static int open_tree_alone(
-		const struct options *options, const struct request *request, struct plan *plan)
-{
-	plan->clone = sys_clone_tree(AT_FDCWD, request->new_root ? request->new_root : "/");
-	if (plan->clone < 0 && options->action == ACTION_DRY_RUN && geteuid() != 0)
-		plan->clone = fcntl(request->new_root ? plan->new_root : plan->root,
-				F_DUPFD_CLOEXEC, 0);
-	if (plan->clone < 0)
-		return log_error(plan->clone, "open_tree %s",
-				request->new_root ? request->new_root : "/");
-	plan->tree = openat(plan->clone, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return plan->tree < 0 ? log_error(errno, "opening the tree") : 0;
 }
 
 static int open_new_root(const struct request *request, struct plan *plan)
 {
-	struct sys_stat st, root;
+	const struct mount *mount;
+	struct sys_stat st;
 	int result;
 
 	plan->new_root = open(request->new_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -358,15 +409,144 @@ static int open_new_root(const struct request *request, struct plan *plan)
 		return log_error(errno, "opening NEWROOT %s: %m; mount the new root there",
 				request->new_root);
 	result = sys_stat(plan->new_root, "", &st);
-	if (result == 0)
-		result = sys_stat(plan->root, "", &root);
 	if (result < 0)
 		return log_error(result, "stat NEWROOT %s", request->new_root);
-	if (!(st.attributes & SYS_STAT_ATTR_MOUNT_ROOT) || st.mnt_id == root.mnt_id)
+	if ((st.attributes & SYS_STAT_ATTR_MOUNT_ROOT) && st.mnt_id != plan->root_mount->id)
+		plan->new_root_mount = st.mnt_id;
+	mount = mounts_find(&plan->mounts, plan->new_root_mount);
+	plan->new_root_path = mount ? mount->point : request->new_root;
+	return 0;
+}
+
+/* A directory is empty where it has no entries but "." and "..": 1, 0 or a negative errno. */
+static int is_empty(int directory)
+{
+	auto_close int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	unsigned entries = 0;
+	int error;
+
+	if (!stream)
+		return -errno;
+	(void)take_fd(&fd);
+	errno = 0;
+	while (entries <= 2 && readdir(stream))
+		entries++;
+	error = errno;
+	(void)closedir(stream);
+	return error ? -error : entries <= 2;
+}
+
+/* root=tmpfsroot with a NEWROOT: the generators want something mounted there early, and get a bind
+ * mount of what will be moved. It is known again by device and inode. */
+static int find_tree(const struct request *request, struct plan *plan)
+{
+	const struct mount *mount = mounts_find(&plan->mounts, plan->new_root_mount);
+	struct sys_stat root, st;
+	int result = sys_stat(plan->root, "", &root);
+
+	if (result == 0)
+		result = sys_stat(plan->new_root, "", &st);
+	if (result < 0)
+		return log_error(result, "stat / or NEWROOT %s", request->new_root);
+	if (!plan->initramfs)
+		return log_error(0,
+				"root=tmpfsroot: / is %s (%s), expected an initramfs (ramfs or "
+				"tmpfs)",
+				plan->root_mount->type, plan->root_mount->source);
+	if (mount && is_made_here(mount)) /* by a run before this one */
+		plan->source = SOURCE_NEW_ROOT;
+	else if (mount && strcmp(mount->device, plan->root_mount->device) != 0)
+		return log_error(0,
+				"root=tmpfsroot: NEWROOT %s is %s (%s), expected a part of the "
+				"initramfs: mount nothing else there",
+				request->new_root, mount->type, mount->source);
+	else {
+		result = sys_stat_is_same(&st, &root) ? 1 : mount ? 0 : is_empty(plan->new_root);
+		if (result < 0)
+			return log_error(result, "reading NEWROOT %s", request->new_root);
+		plan->source = result ? SOURCE_INITRAMFS : SOURCE_DIRECTORY;
+	}
+	return 0;
+}
+
+static int find_mounted_root(
+		const struct options *options, const struct request *request, struct plan *plan)
+{
+	const struct mount *mount = mounts_find(&plan->mounts, plan->new_root_mount);
+
+	if (!mount)
 		return log_error(0, "NEWROOT %s is not a mount point: mount the new root there",
 				request->new_root);
-	plan->new_root_mount = st.mnt_id;
+	if (strcmp(mount->device, plan->root_mount->device) == 0 && plan->initramfs &&
+			!options->persist)
+		return log_error(0,
+				"NEWROOT %s is a part of the initramfs, which a switch deletes: "
+				"move it by root=tmpfsroot",
+				request->new_root);
+	plan->source = options->real_root != REAL_ROOT_NO && !is_made_here(mount) ? SOURCE_REAL_ROOT
+										  : SOURCE_NEW_ROOT;
 	return 0;
+}
+
+static int find_source(const struct options *options, const struct request *request, int proc,
+		struct plan *plan)
+{
+	int result = open_root(proc, plan);
+
+	if (result < 0)
+		return result;
+	plan->source = SOURCE_INITRAMFS;
+	if (request->new_root) {
+		result = open_new_root(request, plan);
+		if (result < 0)
+			return result;
+		return options->root_tmpfsroot ? find_tree(request, plan)
+					       : find_mounted_root(options, request, plan);
+	}
+	if (is_ours(options, request, plan->root_mount))
+		plan->source = SOURCE_FINISHED;
+	else if (!plan->initramfs)
+		return log_error(0,
+				"/ is %s (%s), expected an initramfs (ramfs or tmpfs): boot with "
+				"rdinit=, or name a NEWROOT",
+				plan->root_mount->type, plan->root_mount->source);
+	return 0;
+}
+
+const char *plan_find_tree(const struct options *options, const char *new_root, int proc)
+{
+	struct plan plan = PLAN_EMPTY;
+	const struct request request = { .new_root = new_root };
+	const char *tree = NULL;
+
+	if (find_source(options, &request, proc, &plan) == 0)
+		tree = plan.source == SOURCE_INITRAMFS ? "/" : new_root;
+	plan_free(&plan);
+	return tree;
+}
+
+/* The tree as it can be seen, with all that is mounted on it. */
+static int tree_of(const struct plan *plan)
+{
+	return plan->source == SOURCE_INITRAMFS || plan->source == SOURCE_FINISHED ? plan->root
+										   : plan->new_root;
+}
+
+/* The tree as a mount of its own, attached nowhere and without the mounts that lie on it: so
+ * nothing hides what is below them, and no mount is entered. */
+static int open_tree_alone(
+		const struct options *options, const struct request *request, struct plan *plan)
+{
+	const char *path = plan->source == SOURCE_INITRAMFS ? "/" : request->new_root;
+
+	plan->clone = sys_clone_tree(AT_FDCWD, path);
+	if (plan->clone < 0 && options->action == ACTION_DRY_RUN && geteuid() != 0)
+		plan->clone = fcntl(tree_of(plan), F_DUPFD_CLOEXEC, 0);
+	if (plan->clone < 0)
+		return log_error(plan->clone, "open_tree %s", path);
+	plan->tree = openat(plan->clone, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return plan->tree < 0 ? log_error(errno, "opening the tree") : 0;
 }
 
 /* The helper as its own init would start itself for ever. */
@@ -393,16 +573,21 @@ static bool is_excluded(const struct options *options, char *path)
 }
 
 /* Would init, by the path it really has, be left behind? */
-static int check_not_excluded(const struct options *options, int proc, int init, const char *path)
+static int check_not_excluded(
+		const struct options *options, const struct plan *plan, int init, const char *path)
 {
 	char link[32], real[PATH_MAX];
+	const char *below;
 	ssize_t length;
 
 	(void)snprintf(link, sizeof(link), "self/fd/%d", init);
-	length = readlinkat(proc, link, real, sizeof(real) - 1);
+	length = readlinkat(plan->proc, link, real, sizeof(real) - 1);
 	if (length < 0)
 		return log_error(errno, "readlink /proc/%s", link);
 	real[length] = '\0';
+	below = plan->source == SOURCE_INITRAMFS ? NULL : below_new_root(plan, real);
+	if (below)
+		memmove(real + 1, below, strlen(below) + 1);
 	if (is_excluded(options, real))
 		return log_error(0, "%s is left out by rd.tmpfsroot.exclude=%s: change that", path,
 				options->exclude);
@@ -435,35 +620,86 @@ static bool only_api_mounts(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->mounts.count; i++) {
 		const char *to = plan_carries(plan, &plan->mounts.list[i]);
-		bool api = false;
 
-		for (size_t j = 0; to && j < api_mounts_count; j++)
-			api |= strcmp(to, api_mounts[j].point + 1) == 0;
-		if (to && !api)
+		if (to && !mounts_is_api(to))
 			return false;
 	}
 	return true;
 }
 
-static int check_init(const struct options *options, const struct request *request, int proc,
-		struct plan *plan)
+static bool is_there(int tree, const char *path)
 {
-	int tree = request->new_root ? plan->new_root : plan->root;
+	auto_close int fd = path ? sys_open_in_root(tree, path, O_PATH | O_CLOEXEC) : -1;
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0;
+}
+
+/* What was named; else as the generators look for it: init=, where that can be executed, and what
+ * is usual. The last is tried in any case, to say that it is not there. */
+static const char *find_init(const struct options *options, const struct request *request, int tree)
+{
+	const char *const paths[] = { options->init, request->service ? SYSTEMD : NULL,
+		"/sbin/init" };
+	size_t i = 0;
+
+	if (request->init[0])
+		return request->init[0];
+	while (i + 1 < ARRAY_SIZE(paths) && !is_there(tree, paths[i]))
+		i++;
+	if (options->init && *options->init && i > 0)
+		log_message(LOG_WARNING, "init=%s is no program in %s: %s is started instead",
+				options->init, request->new_root, paths[i]);
+	return paths[i];
+}
+
+/* The systemd of the new root is named by "": then it takes over what PID 1 knows. */
+static const char *init_for_systemd(int tree, int init, const char *path)
+{
+	auto_close int fd = sys_open_in_root(tree, SYSTEMD, O_PATH | O_CLOEXEC);
+	struct stat own, st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && fstat(init, &own) == 0 && st.st_dev == own.st_dev &&
+			st.st_ino == own.st_ino)
+		return "";
+	return path;
+}
+
+static int check_init(
+		const struct options *options, const struct request *request, struct plan *plan)
+{
+	int tree = tree_of(plan);
 	auto_close int init = -1;
 	int result;
 
-	plan->init = request->init[0];
-	init = program_check(proc, tree, plan->init,
-			request->new_root ? request->new_root : "the initramfs", plan->interpreter);
+	plan->init = find_init(options, request, tree);
+	init = program_check(plan->proc, tree, plan->init,
+			tree == plan->new_root ? request->new_root : "the initramfs",
+			plan->interpreter);
 	if (init < 0)
 		return init;
+	plan->switch_init = init_for_systemd(tree, init, plan->init);
 	plan->init_inside = only_api_mounts(plan);
-	result = check_not_self(proc, init, plan->init);
+	result = check_not_self(plan->proc, init, plan->init);
 	if (result == 0 && plan_copies(plan) && options->exclude)
-		result = check_not_excluded(options, proc, init, plan->init);
+		result = check_not_excluded(options, plan, init, plan->init);
 	if (result == 0 && plan_copies(plan) && options->exclude)
 		result = check_mounts_not_excluded(options, plan);
 	return result;
+}
+
+/* PID 1 refuses these, or does with them what is not wanted, once all has been moved. */
+static int check_service(const struct request *request, const struct plan *plan)
+{
+	int result;
+
+	if (!request->new_root)
+		return log_error(0, "systemd does the switch, to a NEWROOT: name it");
+	if (plan->source == SOURCE_INITRAMFS && plan->method == METHOD_BIND)
+		return log_error(0, "rd.tmpfsroot.method=bind: systemd deletes the initramfs that "
+				    "it leaves, and that is bound: use method=copy");
+	result = systemd_takes(tree_of(plan), request->new_root);
+	return result == 0 ? -EINVAL : result < 0 ? result : 0;
 }
 
 /* What cannot be had here is refused by name, not passed over. */
@@ -474,18 +710,64 @@ static int check_words(const struct options *options, const struct plan *plan)
 	if (bind && plan->source != SOURCE_INITRAMFS && plan->source != SOURCE_FINISHED)
 		return log_error(0,
 				"rd.tmpfsroot.method=bind is for an initramfs, not for a mounted "
-				"root: leave it out");
+				"root or a directory: leave it out");
 	if (bind && plan->ramfs && options->tmpfs_options)
 		return log_error(0,
 				"rd.tmpfsroot.opts=%s: the initramfs is a ramfs, which has no "
 				"limits: "
 				"use method=copy, or boot without root= on the command line",
 				options->tmpfs_options);
-	if (plan->source == SOURCE_NEW_ROOT && options->root_tmpfsroot)
-		return log_error(0,
-				"root=tmpfsroot: this version moves the whole initramfs alone, by "
-				"rdinit=");
 	return 0;
+}
+
+/* What marks an initramfs as one: systemd looks at the first, and the second holds what dracut's
+ * hooks have set. */
+#define INITRD_MARKS "/etc/initrd-release:/dracut-state.sh"
+
+static int set_exclude(
+		const struct options *options, const struct request *request, struct plan *plan)
+{
+	bool marks = request->new_root && plan->source == SOURCE_INITRAMFS;
+	const char *own = options->exclude ? options->exclude : "";
+	size_t size = strlen(own) + sizeof(INITRD_MARKS) + 1;
+
+	if (!marks && !*own)
+		return 0;
+	plan->exclude = malloc(size);
+	if (!plan->exclude)
+		return log_error(ENOMEM, "noting what is not moved");
+	(void)snprintf(plan->exclude, size, "%s%s%s", own, marks && *own ? ":" : "",
+			marks ? INITRD_MARKS : "");
+	return 0;
+}
+
+/* The tmpfs of a move that was killed, or -1. */
+static int open_refuge(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->mounts.count; i++)
+		if (strcmp(plan->mounts.list[i].point, TMPFS_REFUGE) == 0 &&
+				is_made_here(&plan->mounts.list[i]))
+			return open(TMPFS_REFUGE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return -1;
+}
+
+int plan_interrupted(const struct options *options, const struct request *request, int proc,
+		struct plan *plan)
+{
+	int result;
+
+	plan->proc = proc;
+	plan->chunk = CHUNK_MIN;
+	result = find_source(options, request, proc, plan);
+	if (result == 0)
+		plan->target = open_refuge(plan);
+	if (plan->target >= 0 && plan_copies(plan)) {
+		plan->attached = true;
+		result = open_tree_alone(options, request, plan);
+		if (result == 0)
+			result = read_memory(options, proc, plan);
+	}
+	return result;
 }
 
 int plan_make(const struct options *options, const struct request *request, int proc,
@@ -500,16 +782,18 @@ int plan_make(const struct options *options, const struct request *request, int 
 	result = find_source(options, request, proc, plan);
 	if (result == 0)
 		result = check_words(options, plan);
-	if (result == 0 && request->new_root)
-		result = open_new_root(request, plan);
+	if (result == 0 && request->service)
+		result = check_service(request, plan);
 	if (result == 0)
-		result = check_init(options, request, proc, plan);
+		result = check_init(options, request, plan);
+	if (result == 0)
+		result = set_exclude(options, request, plan);
 	if (result == 0)
 		result = read_memory(options, proc, plan);
 	if (result == 0 && plan_copies(plan)) {
 		result = open_tree_alone(options, request, plan);
 		if (result == 0)
-			result = scan_tree(options, plan);
+			result = scan_tree(options, request->service && plan_moves(plan), plan);
 		if (result == 0)
 			result = plan_target(options, plan);
 		if (result == 0)
@@ -568,7 +852,8 @@ int plan_check_moved(const struct plan *plan, const struct options *options)
 
 const char *plan_source_name(const struct plan *plan)
 {
-	static const char *const names[] = { "finished", "initramfs", "realroot", "newroot" };
+	static const char *const names[] = { "finished", "initramfs", "directory", "realroot",
+		"newroot" };
 
 	return names[plan->source];
 }
@@ -577,7 +862,9 @@ const char *plan_source_type(const struct plan *plan)
 {
 	const struct mount *new_root = mounts_find(&plan->mounts, plan->new_root_mount);
 
-	return new_root ? new_root->type : plan->ramfs ? "ramfs" : "tmpfs";
+	if (new_root && (plan->source == SOURCE_REAL_ROOT || plan->source == SOURCE_NEW_ROOT))
+		return new_root->type;
+	return plan->ramfs ? "ramfs" : "tmpfs";
 }
 
 static void print_mounts(const struct plan *plan, FILE *out)
@@ -626,6 +913,7 @@ void plan_print(const struct plan *plan, FILE *out)
 		"/ was made before: only init is started",
 		plan->method == METHOD_BIND ? "the whole initramfs, bound over itself"
 					    : "the whole initramfs, moved to a new tmpfs",
+		"a directory of the initramfs, moved to a new tmpfs",
 		"a mounted root, copied to a new tmpfs and unmounted",
 		"a mounted root, switched to as it is",
 	};
@@ -647,4 +935,6 @@ void plan_free(struct plan *plan)
 	close_fd(&plan->tree);
 	close_fd(&plan->target);
 	mounts_free(&plan->mounts);
+	free(plan->exclude);
+	plan->exclude = NULL;
 }

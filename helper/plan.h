@@ -16,6 +16,7 @@
 enum source {
 	SOURCE_FINISHED, /* "/" was made here before: init is all that is left to do */
 	SOURCE_INITRAMFS, /* "/", moved to a new tmpfs or (method=bind) bound over itself */
+	SOURCE_DIRECTORY, /* NEWROOT, a directory of the initramfs, moved to a new tmpfs */
 	SOURCE_REAL_ROOT, /* what is mounted at NEWROOT, copied to a new tmpfs and unmounted */
 	SOURCE_NEW_ROOT, /* a root mounted at NEWROOT, switched to as it is */
 };
@@ -23,7 +24,8 @@ enum source {
 /* What was asked to be started: NEWROOT or NULL, and INIT with its arguments, ended by NULL. */
 struct request {
 	const char *new_root;
-	char **init;
+	char **init; /* its first may be NULL where NEWROOT is named: then it is looked for there */
+	bool service; /* systemd is PID 1 and does the switch */
 	bool started; /* init was started by the helper before, on the root it had made */
 };
 
@@ -33,14 +35,19 @@ struct plan {
 	int proc; /* a descriptor of /proc, not owned */
 	int root, new_root; /* descriptors of "/" and NEWROOT, or -1 */
 	int clone, tree; /* what is copied, without the mounts that lie on it, or -1: see plan.c */
-	int target; /* the new tmpfs, attached nowhere, or -1 */
-	uint64_t new_root_mount; /* its mount id */
-	bool ramfs; /* "/" is a ramfs (else a tmpfs, or no initramfs) */
+	int target; /* the new tmpfs, attached nowhere or (ATTACHED) on TMPFS_REFUGE, or -1 */
+	bool attached;
+	const char *new_root_path; /* or NULL */
+	uint64_t new_root_mount; /* its mount id, or 0 where nothing is mounted on it */
+	char *exclude; /* patterns of what is not moved, or NULL */
+	bool ramfs, initramfs; /* "/" is a ramfs; that or a tmpfs */
 	struct mounts mounts;
 	const struct mount *root_mount; /* the mount of "/" */
 
-	uint64_t entries, directories, hard_links; /* hard_links: names beyond a file's first */
+	uint64_t entries, directories;
+	uint64_t hard_links, sparse; /* names beyond a file's first; files with holes */
 	uint64_t bytes, largest; /* as they will be allocated */
+	uint64_t attribute_bytes; /* of extended attributes, where they count as inodes */
 	uint64_t busy; /* of them, in large files that somebody has open or mapped */
 	struct tmpfs_space need, limit;
 	uint64_t memory, memory_available, memory_needed, memory_minimum; /* bytes */
@@ -48,6 +55,7 @@ struct plan {
 	uint64_t chunk; /* bytes of a file that a worker holds twice */
 
 	const char *init;
+	const char *switch_init; /* what systemd is to execute, "" for the systemd in NEWROOT */
 	bool init_inside; /* the only mounts that are carried are API file systems */
 	char interpreter[PROGRAM_PATH];
 	double seconds;
@@ -62,11 +70,25 @@ struct plan {
 int plan_make(const struct options *options, const struct request *request, int proc,
 		struct plan *plan);
 
+/* The same for a move that was killed, as far as the way back needs it: then PLAN->target is what
+ * is attached on TMPFS_REFUGE, else -1. */
+int plan_interrupted(const struct options *options, const struct request *request, int proc,
+		struct plan *plan);
+
 /* Does the tree fit into the target and into memory: 0 or a negative errno, logged. */
 int plan_check(const struct plan *plan);
 
+/* Which tree root=tmpfsroot means, NEW_ROOT or "/": that, or NULL where it is neither, logged. */
+const char *plan_find_tree(const struct options *options, const char *new_root, int proc);
+
 /* Is something copied into a new tmpfs? */
 bool plan_copies(const struct plan *plan);
+
+/* Is it taken away from where it was? */
+bool plan_moves(const struct plan *plan);
+
+/* Will it leave so little memory that what the kernel may put aside could be missing? */
+bool plan_is_tight(const struct plan *plan);
 
 /*
  * Is the mount one that the switch takes along, mounted directly on the old root or on a NEWROOT
@@ -74,10 +96,7 @@ bool plan_copies(const struct plan *plan);
  */
 const char *plan_carries(const struct plan *plan, const struct mount *mount);
 
-/* After plan_check() has refused rd.tmpfsroot=auto: the real root is switched to where it is. */
-void plan_stay(struct plan *plan);
-
-/* Is something mounted on that API file system's point already, now or once it is carried? */
+/* Will something be mounted on that API file system's point, since the switch takes it along? */
 bool plan_has_mount(const struct plan *plan, const char *point);
 
 /* After the move, where something was excluded: could init still be executed in the target? 0 or a
@@ -87,7 +106,8 @@ int plan_check_moved(const struct plan *plan, const struct options *options);
 void plan_print(const struct plan *plan, FILE *out);
 void plan_free(struct plan *plan);
 
-/* For the report: "initramfs", and "ramfs", "tmpfs" or the real root's file system type. */
+/* For the report: "initramfs", "directory" or "realroot", and "ramfs", "tmpfs" or the real root's
+ * file system type. */
 const char *plan_source_name(const struct plan *plan);
 const char *plan_source_type(const struct plan *plan);
 

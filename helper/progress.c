@@ -5,29 +5,10 @@
 #include "util.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #define FIRST_MS    1000
 #define TERMINAL_MS 250
 #define KERNEL_MS   3000
-
-/* The coarse clock: a read from memory, at each of many small files. */
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	if (clock_gettime(CLOCK_MONOTONIC_COARSE, &now) != 0)
-		return 0;
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* Is it time, and is it this worker that has seen so first? */
-static bool is_due(atomic_uint_fast64_t *next, uint64_t now, unsigned interval)
-{
-	uint_fast64_t due = atomic_load_explicit(next, memory_order_relaxed);
-
-	return now >= due && atomic_compare_exchange_strong(next, &due, now + interval);
-}
 
 static void put(struct progress *progress, bool terminal)
 {
@@ -35,14 +16,16 @@ static void put(struct progress *progress, bool terminal)
 	uint64_t percent = progress->bytes_total ? bytes * 100 / progress->bytes_total : 100;
 	char done[SIZE_TEXT], total[SIZE_TEXT], line[160];
 	int length = snprintf(line, sizeof(line), "%s%s of %s (%llu%%), %llu of %llu entries%s",
-			terminal ? "\rtmpfsroot: moving: " : "", size_text(bytes, done),
+			terminal ? "\rtmpfsroot: moving: " : "moving: ", size_text(bytes, done),
 			size_text(progress->bytes_total, total),
 			(unsigned long long)(percent > 100 ? 100 : percent),
 			(unsigned long long)entries, (unsigned long long)progress->entries_total,
 			terminal ? "\033[K" : "");
 
 	if (!terminal) {
-		log_kernel("moving: %s", line);
+		notify_show(&progress->notify, line);
+		if (!progress->quiet)
+			log_progress("%s", line);
 	} else if (length > 0) {
 		atomic_store(&progress->shown, true);
 		(void)write_all(STDERR_FILENO, line, (size_t)length);
@@ -55,22 +38,17 @@ void progress_start(struct progress *progress, uint64_t entries, uint64_t bytes,
 	progress->bytes_total = bytes;
 	progress->quiet = quiet;
 	progress->terminal = isatty(STDERR_FILENO) == 1;
-	atomic_store(&progress->next, now_ms() + FIRST_MS);
-	atomic_store(&progress->next_kernel, now_ms() + FIRST_MS);
+	atomic_store(&progress->next, milliseconds_now() + FIRST_MS);
+	atomic_store(&progress->next_kernel, milliseconds_now() + FIRST_MS);
 }
 
 void progress_add(struct progress *progress, uint64_t entries, uint64_t bytes)
 {
-	uint64_t now;
-
 	atomic_fetch_add_explicit(&progress->entries, entries, memory_order_relaxed);
 	atomic_fetch_add_explicit(&progress->bytes, bytes, memory_order_relaxed);
-	if (progress->quiet)
-		return;
-	now = now_ms();
-	if (progress->terminal && is_due(&progress->next, now, TERMINAL_MS))
+	if (!progress->quiet && progress->terminal && is_due(&progress->next, TERMINAL_MS))
 		put(progress, true);
-	if (is_due(&progress->next_kernel, now, KERNEL_MS))
+	if (is_due(&progress->next_kernel, KERNEL_MS))
 		put(progress, false);
 }
 
@@ -78,4 +56,5 @@ void progress_end(struct progress *progress)
 {
 	if (atomic_load(&progress->shown))
 		(void)write_all(STDERR_FILENO, "\r\033[K", 4);
+	notify_end(&progress->notify);
 }

@@ -73,7 +73,6 @@ int runinit_check(const char *capabilities)
 static int drop_from_helpers(const char *path, uint64_t set)
 {
 	auto_free char *text = NULL;
-	auto_close int fd = -1;
 	unsigned long low, high;
 	char line[48], *end;
 	int result = read_file(AT_FDCWD, path, &text, NULL);
@@ -86,8 +85,7 @@ static int drop_from_helpers(const char *path, uint64_t set)
 		return log_error(0, "%s is not two numbers", path);
 	(void)snprintf(line, sizeof(line), "%lu %lu", low & ~(uint32_t)set,
 			high & ~(uint32_t)(set >> 32));
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	result = fd < 0 ? -errno : write_all(fd, line, strlen(line));
+	result = write_file(AT_FDCWD, path, line);
 	return result < 0 ? log_error(result, "writing %s", path) : 0;
 }
 

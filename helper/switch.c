@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #define API_MAX 8
+#define IN_USE	"unmounting the real root: its device stays in use until what holds it ends"
 
 /* Makes what is missing, attached nowhere yet: a kernel without it is found out before anything
  * has changed. */
@@ -70,25 +71,50 @@ static unsigned long mount_flags(const char *options)
 	return found;
 }
 
+/* Gives the mount at ROOT/PATH those flags. */
+static void set_flags(int root, const char *path, const char *options)
+{
+	if (fchdir(root) != 0 ||
+			mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | mount_flags(options),
+					NULL) != 0)
+		(void)log_warning(errno, "setting the flags %s of the mount /%s", options, path);
+}
+
+/* What is at PATH of the old root's file system is there in the new one, or NULL where it is not
+ * moved. */
+static const char *in_new_root(const struct plan *plan, const char *path)
+{
+	const char *top = plan->source == SOURCE_DIRECTORY ? plan->new_root_path : "";
+	size_t length = strlen(top);
+
+	if (strncmp(path, top, length) != 0 || (path[length] && path[length] != '/'))
+		return NULL;
+	path += length;
+	while (*path == '/')
+		path++;
+	return *path ? path : ".";
+}
+
 /* A mount of the old root's own file system (mount --bind) would show what is no longer there: the
  * same is made of the new one, with its flags, and what is mounted on it is moved there. */
-static int bind_again(const struct plan *plan, const struct mount *bind, int old_root, int new_root)
+static int bind_again(const struct plan *plan, const struct mount *bind, const char *to,
+		int old_root, int new_root)
 {
-	const char *what = bind->root[1] ? bind->root + 1 : ".", *point = bind->point + 1;
-	auto_close int tree = sys_clone_tree(new_root, what);
-	int result = tree < 0 ? tree : sys_move_mount(tree, "", new_root, point);
+	const char *what = in_new_root(plan, bind->root), *point = bind->point + 1;
+	auto_close int tree = what ? sys_clone_tree(new_root, what) : -EXDEV;
+	int result = tree < 0 ? tree : sys_move_mount(tree, "", new_root, to);
 
 	if (result < 0)
 		return result;
-	if (mount(NULL, bind->point, NULL, MS_REMOUNT | MS_BIND | mount_flags(bind->options), NULL))
-		(void)log_warning(errno, "setting the flags %s of the mount %s", bind->options,
-				bind->point);
+	set_flags(new_root, to, bind->options);
 	for (size_t i = 0; i < plan->mounts.count; i++) {
 		const struct mount *below = &plan->mounts.list[i];
+		char path[PATH_MAX];
 
 		if (below->parent != bind->id)
 			continue;
-		result = sys_move_mount(old_root, below->point + 1, new_root, below->point + 1);
+		(void)snprintf(path, sizeof(path), "%s%s", to, below->point + strlen(bind->point));
+		result = sys_move_mount(old_root, below->point + 1, new_root, path);
 		if (result < 0)
 			return result;
 	}
@@ -102,14 +128,15 @@ static void carry_mount(const struct plan *plan, const struct mount *mount, cons
 	const char *point = mount->point + 1;
 	int result;
 
-	if (plan->source == SOURCE_REAL_ROOT && mkdirat(new_root, to, 0755) != 0 && errno != EEXIST)
+	if ((plan->source == SOURCE_REAL_ROOT || plan->source == SOURCE_DIRECTORY) &&
+			mkdirat(new_root, to, 0755) != 0 && errno != EEXIST)
 		(void)log_warning(errno, "mkdir /%s in the new root", to);
 	if (plan->source != SOURCE_INITRAMFS && !has_place(new_root, to)) {
 		detach(old_root, point);
 		return;
 	}
 	if (plan_copies(plan) && strcmp(mount->device, plan->root_mount->device) == 0) {
-		result = bind_again(plan, mount, old_root, new_root);
+		result = bind_again(plan, mount, to, old_root, new_root);
 	} else {
 		result = sys_move_mount(old_root, point, new_root, to);
 	}
@@ -118,11 +145,11 @@ static void carry_mount(const struct plan *plan, const struct mount *mount, cons
 				mount->point);
 }
 
-/* Takes the mounts along; their submounts come with them. Those of a real root go first: they are
- * there already when the initramfs's own would come on top. */
+/* Takes the mounts along; their submounts come with them. Those on NEWROOT go first: they are there
+ * already when the initramfs's own would come on top. */
 static void carry_mounts(const struct plan *plan, int old_root, int new_root)
 {
-	for (int own = plan->source == SOURCE_REAL_ROOT; own >= 0; own--)
+	for (int own = plan->new_root_mount != 0; own >= 0; own--)
 		for (size_t i = 0; i < plan->mounts.count; i++) {
 			const struct mount *mount = &plan->mounts.list[i];
 			const char *to = plan_carries(plan, mount);
@@ -132,20 +159,59 @@ static void carry_mounts(const struct plan *plan, int old_root, int new_root)
 		}
 }
 
+/* An overlay names the directories of its layers: is one on what is mounted on POINT? */
+static bool is_layer(const char *data, const char *point)
+{
+	size_t length = strlen(point);
+	const char *at = data;
+
+	while ((at = strstr(at, point))) {
+		char before = at > data ? at[-1] : ' ', after = at[length];
+
+		if ((before == '=' || before == ':') && (!after || strchr(":,/", after)))
+			return true;
+		at++;
+	}
+	return false;
+}
+
+/* The layers of a real root that was copied were mounted for it alone. They are on what was
+ * carried, from NEWROOT perhaps, or, in OLD_ROOT where that is not -1, left behind. */
+static void release_layers(const struct plan *plan, int old_root)
+{
+	const struct mount *root = mounts_find(&plan->mounts, plan->new_root_mount);
+	size_t length = strlen(root->point);
+
+	for (size_t i = plan->mounts.count; strcmp(root->type, "overlay") == 0 && i-- > 0;) {
+		const char *point = plan->mounts.list[i].point, *now = point;
+
+		if (strncmp(point, root->point, length) == 0 && point[length] == '/')
+			now += length;
+		if (!now[1] || mounts_is_api(now + 1) || !is_layer(root->data, now))
+			continue;
+		if (umount2(now, 0) != 0 && (old_root < 0 || fchdir(old_root) != 0 ||
+							    umount2(point + 1, 0) != 0))
+			(void)log_warning(errno, IN_USE);
+	}
+}
+
 /* The real root has been copied: its device may go away. */
-static void release_real_root(const struct plan *plan, int old_root)
+static void release_new_root(const struct plan *plan, int old_root)
 {
 	const struct mount *mount = mounts_find(&plan->mounts, plan->new_root_mount);
 
-	if (fchdir(old_root) != 0 || !mount)
+	if (!mount || fchdir(old_root) != 0)
 		return;
-	if (umount2(mount->point + 1, 0) == 0)
+	if (plan->source != SOURCE_REAL_ROOT) { /* the bind mount of what was moved */
+		detach(old_root, mount->point + 1);
 		return;
-	(void)log_warning(errno,
-			"unmounting the real root: its device stays in use until what holds it "
-			"ends");
-	if (umount2(mount->point + 1, MNT_DETACH) != 0)
-		(void)log_warning(errno, "unmounting the real root lazily");
+	}
+	if (umount2(mount->point + 1, 0) != 0) {
+		(void)log_warning(errno, IN_USE);
+		if (umount2(mount->point + 1, MNT_DETACH) != 0)
+			(void)log_warning(errno, "unmounting the real root lazily");
+	}
+	release_layers(plan, old_root);
 }
 
 static void attach_made(int new_root, const int made[static API_MAX])
@@ -223,19 +289,29 @@ static int unshare_parents(const struct plan *plan)
 	return 0;
 }
 
-/* method=bind: the rootfs once more, as a mount that has a parent. Its limits come first, since the
+/* method=bind: the rootfs once more, as a mount that has a parent. Its limits come here, since the
  * kernel may refuse them. */
 static int bind_root(const struct options *options)
 {
-	int result = options->tmpfs_options ? tmpfs_limit(AT_FDCWD, options->tmpfs_options) : 0;
-	int tree;
+	auto_close int tree = sys_clone_tree(AT_FDCWD, "/");
+	int result = tree < 0		      ? log_error(tree, "binding / over itself")
+		     : options->tmpfs_options ? tmpfs_limit(AT_FDCWD, options->tmpfs_options)
+					      : 0;
 
-	if (result < 0)
-		return result;
-	if (chmod("/", 0755) != 0)
-		return log_error(errno, "chmod /");
-	tree = sys_clone_tree(AT_FDCWD, "/");
-	return tree < 0 ? log_error(tree, "binding / over itself") : tree;
+	return result < 0 ? result : take_fd(&tree);
+}
+
+/* dracut makes it a symlink to etc/initrd-release, and that to what usr/lib/os-release is, too. */
+void switch_mend_release(int root)
+{
+	static const char release[] = "etc/os-release", other[] = "../usr/lib/os-release";
+	auto_close int fd = sys_open_in_root(root, release, O_PATH | O_CLOEXEC);
+	struct sys_stat st;
+
+	if (fd != -ENOENT || sys_stat(root, release, &st) < 0)
+		return;
+	if (unlinkat(root, release, 0) != 0 || symlinkat(other, root, release) != 0)
+		(void)log_warning(errno, "making /%s lead to %s", release, other);
 }
 
 /* After the point of no return: nothing is refused any more. */
@@ -246,34 +322,52 @@ static void settle(struct plan *plan, const struct options *options, int old_roo
 
 	carry_mounts(plan, old_root, new_root);
 	attach_made(new_root, made);
-	if (plan->source == SOURCE_INITRAMFS && sys_stat(old_root, "", &old) == 0)
-		reopen_console(&old);
-	if (plan->source == SOURCE_REAL_ROOT) {
+	if (plan->source != SOURCE_NEW_ROOT) {
+		if (plan->source != SOURCE_REAL_ROOT && sys_stat(old_root, "", &old) == 0)
+			reopen_console(&old);
 		close_fd(&plan->new_root);
 		close_fd(&plan->clone);
 		close_fd(&plan->tree);
-		release_real_root(plan, old_root);
+		release_new_root(plan, old_root);
 	}
-	if (!sys_is_memory(old_root))
+	if (plan->method == METHOD_BIND && plan->new_root_path) {
+		if (unlink("/etc/initrd-release") != 0 && errno != ENOENT)
+			(void)log_warning(errno, "unlink /etc/initrd-release");
+		switch_mend_release(new_root);
+	}
+	if (!plan->initramfs)
 		log_message(LOG_INFO, "the old root is %s, not an initramfs: it stays as it is",
 				plan->root_mount->type);
 	else if (!options->persist && plan->method == METHOD_COPY)
 		remove_old_root(plan, old_root);
+	if (plan->method == METHOD_BIND && chmod("/", 0755) != 0)
+		(void)log_warning(errno, "chmod /");
 	if (chdir("/") != 0)
 		(void)log_warning(errno, "chdir /");
 }
 
-/* Where it cannot be entered a root that was made here is taken off again. */
-static int enter_new_root(const struct plan *plan, int new_root)
+/* Where it cannot be entered a root that was made here is taken off again, and NEWROOT goes back to
+ * its place. What was unmounted can be mounted nowhere else: the plan gets a clone of it. */
+static int enter_new_root(struct plan *plan, int old_root, int new_root)
 {
-	int error;
+	int error, result = 0, clone;
 
 	if (fchdir(new_root) == 0 && chroot(".") == 0 && chdir("/") == 0)
 		return 0;
 	error = errno;
-	if (plan->source != SOURCE_NEW_ROOT &&
-			(fchdir(new_root) != 0 || umount2(".", MNT_DETACH) != 0))
-		(void)log_warning(errno, "unmounting the new root");
+	clone = plan_copies(plan) ? sys_clone_tree(new_root, "") : -1;
+	if (clone >= 0) {
+		new_root = plan->target;
+		plan->target = clone;
+	}
+	if (plan->source == SOURCE_NEW_ROOT)
+		result = sys_move_mount(new_root, "", old_root, plan->new_root_path + 1);
+	else if (fchdir(new_root) != 0 || umount2(".", MNT_DETACH) != 0)
+		result = -errno;
+	if (result < 0)
+		(void)log_warning(result, "unmounting the new root");
+	if (clone >= 0)
+		close_fd(&new_root);
 	return chdir("/") == 0 ? -error : -errno;
 }
 
@@ -297,7 +391,7 @@ int switch_to(struct plan *plan, const struct options *options)
 	/* The point of no return: the new root lies over "/". */
 	result = sys_move_mount(new_root, "", AT_FDCWD, "/");
 	if (result == 0)
-		result = enter_new_root(plan, new_root);
+		result = enter_new_root(plan, old_root, new_root);
 	if (result == 0)
 		settle(plan, options, old_root, new_root, made);
 	for (size_t i = 0; i < API_MAX; i++)
@@ -305,4 +399,134 @@ int switch_to(struct plan *plan, const struct options *options)
 	return result < 0 ? log_error(result, "moving the new root onto /: %m; nothing was taken "
 					      "from the old one")
 			  : 0;
+}
+
+/* A mount of what was moved would show what is no longer there: the same is made of the target. But
+ * systemd's own, a read-only /usr for its initramfs, is none of the new root's. */
+static bool is_of_source(const struct plan *plan, const struct mount *mount)
+{
+	return plan_moves(plan) && strcmp(mount->device, plan->root_mount->device) == 0;
+}
+
+static int clone_mount(const struct plan *plan, const struct mount *mount)
+{
+	const char *what;
+
+	if (!is_of_source(plan, mount))
+		return sys_clone_mounts(mount->point);
+	what = in_new_root(plan, mount->root);
+	return what ? sys_clone_tree(plan->target, what) : -EXDEV;
+}
+
+/* Mounts are shared under systemd, and the kernel moves none out of a shared one: what is carried
+ * is cloned and attached anew, and the first is unmounted. PID 1 takes the API file systems along.
+ */
+static void clone_mounts(const struct plan *plan, int *clones)
+{
+	for (size_t i = 0; i < plan->mounts.count; i++) {
+		const struct mount *mount = &plan->mounts.list[i];
+		const char *to = plan_carries(plan, mount);
+
+		clones[i] = -1;
+		if (!to || mounts_is_api(to) ||
+				(is_of_source(plan, mount) &&
+						strcmp(mount->root, mount->point) == 0))
+			continue;
+		clones[i] = clone_mount(plan, mount);
+		if (clones[i] < 0)
+			(void)log_warning(clones[i], "cloning the mount %s: it stays behind",
+					mount->point);
+	}
+}
+
+static void attach_clones(const struct plan *plan, int *clones, int new_root)
+{
+	for (size_t i = 0; i < plan->mounts.count; i++) {
+		const char *to = plan_carries(plan, &plan->mounts.list[i]);
+		int result;
+
+		if (clones[i] < 0)
+			continue;
+		if (mkdirat(new_root, to, 0755) != 0 && errno != EEXIST)
+			(void)log_warning(errno, "mkdir /%s in the new root", to);
+		result = sys_move_mount(clones[i], "", new_root, to);
+		if (result < 0)
+			(void)log_warning(result, "mounting /%s in the new root", to);
+		else if (is_of_source(plan, &plan->mounts.list[i]))
+			set_flags(new_root, to, plan->mounts.list[i].options);
+		close_fd(&clones[i]);
+	}
+}
+
+/* What lies on NEWROOT, and then that itself. What is in use there makes the rest lazy. */
+static void unmount_new_root(const struct plan *plan)
+{
+	bool lazily = plan->source != SOURCE_REAL_ROOT;
+	size_t length = strlen(plan->new_root_path);
+
+	for (size_t i = plan->mounts.count; !lazily && i-- > 0;) {
+		const char *point = plan->mounts.list[i].point;
+
+		if (strncmp(point, plan->new_root_path, length) == 0 && point[length] == '/' &&
+				umount2(point, 0) != 0)
+			lazily = true;
+	}
+	if (!lazily && umount2(plan->new_root_path, 0) == 0)
+		return;
+	if (plan->source == SOURCE_REAL_ROOT)
+		(void)log_warning(errno, IN_USE);
+	if (umount2(plan->new_root_path, MNT_DETACH) != 0)
+		(void)log_warning(errno, "unmounting %s", plan->new_root_path);
+}
+
+int switch_place(struct plan *plan)
+{
+	auto_close int top = sys_clone_tree(plan->target, "");
+	auto_free int *clones = calloc(plan->mounts.count, sizeof(*clones));
+	int result;
+
+	if (top < 0 || !clones)
+		return log_error(top < 0 ? top : -ENOMEM, "cloning the mount of the target");
+	clone_mounts(plan, clones);
+	close_fd(&plan->new_root);
+	if (plan->new_root_mount)
+		unmount_new_root(plan);
+	result = sys_move_mount(top, "", AT_FDCWD, plan->new_root_path);
+	if (result < 0) {
+		(void)log_error(result, "mounting the target on %s", plan->new_root_path);
+		if (plan->new_root_mount)
+			(void)sys_move_mount(plan->clone, "", AT_FDCWD, plan->new_root_path);
+	} else {
+		/* first: what is attached to one of two mounts that share goes with the other */
+		tmpfs_detach();
+		plan->attached = false;
+		attach_clones(plan, clones, top);
+	}
+	for (size_t i = 0; i < plan->mounts.count; i++)
+		close_fd(&clones[i]);
+	if (result == 0 && plan->source == SOURCE_REAL_ROOT) {
+		close_fd(&plan->tree);
+		close_fd(&plan->clone);
+		release_layers(plan, -1);
+	}
+	return result;
+}
+
+/* The tree is in the tmpfs alone, until it is given back: that stays where it can be found. */
+void switch_displace(struct plan *plan)
+{
+	int kept = sys_clone_tree(AT_FDCWD, plan->new_root_path), result;
+
+	if (kept < 0)
+		(void)log_warning(kept, "cloning the mount %s", plan->new_root_path);
+	else
+		plan->attached = tmpfs_attach(kept) == 0;
+	close_fd(&kept);
+	if (umount2(plan->new_root_path, MNT_DETACH) != 0)
+		(void)log_warning(errno, "unmounting %s", plan->new_root_path);
+	if (!plan->new_root_mount)
+		return;
+	result = sys_move_mount(plan->clone, "", AT_FDCWD, plan->new_root_path);
+	if (result < 0)
+		(void)log_warning(result, "mounting the tree on %s again", plan->new_root_path);
 }

@@ -15,4 +15,18 @@
  */
 int switch_to(struct plan *plan, const struct options *options);
 
+/* The whole initramfs was moved but for what marks it as one, by which its os-release may have
+ * gone. ROOT is the new root, a descriptor. */
+void switch_mend_release(int root);
+
+/*
+ * The same where systemd is PID 1, which then switches to what is mounted on NEWROOT: mounts the
+ * target there instead of what was, which is unmounted, with the mounts that it had. Returns 0, or
+ * a negative errno, logged, while nothing has changed.
+ */
+int switch_place(struct plan *plan);
+
+/* Undoes that, where something of the initramfs was moved: the rest is move_back()'s. */
+void switch_displace(struct plan *plan);
+
 #endif

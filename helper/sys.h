@@ -41,12 +41,22 @@ struct sys_stat {
 	uint64_t spare[13];
 };
 
+/* struct linux_dirent64, getdents64(2) */
+struct sys_dirent {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t length; /* of the whole record, which is aligned for the next one */
+	uint8_t type;
+	char name[];
+};
+
 #define SYS_STAT_BASIC_AND_MOUNT 0x17ffU /* STATX_BASIC_STATS | STATX_MNT_ID */
 #define SYS_STAT_MOUNT_ID	 0x1000U
 #define SYS_STAT_ATTR_MOUNT_ROOT 0x2000U
 
 #define SYS_AT_EMPTY_PATH   0x1000
 #define SYS_AT_NO_AUTOMOUNT 0x800
+#define SYS_AT_RECURSIVE    0x8000
 
 #define SYS_FSOPEN_CLOEXEC	     0x1U
 #define SYS_FSCONFIG_SET_FLAG	     0U
@@ -87,6 +97,12 @@ static inline int sys_stat(int dir, const char *path, struct sys_stat *st)
 	return sys_result(syscall(SYS_statx, dir, path, flags, SYS_STAT_BASIC_AND_MOUNT, st));
 }
 
+/* Reads whole records of struct sys_dirent; returns their bytes, 0 at the directory's end. */
+static inline int sys_getdents(int dir, void *entries, size_t room)
+{
+	return sys_result(syscall(SYS_getdents64, dir, entries, room));
+}
+
 static inline int sys_fsopen(const char *type)
 {
 	return sys_result(syscall(SYS_fsopen, type, SYS_FSOPEN_CLOEXEC));
@@ -117,10 +133,19 @@ static inline int sys_move_mount(int from_dir, const char *from, int to_dir, con
 			*from ? 0 : SYS_MOVE_MOUNT_F_EMPTY_PATH));
 }
 
-/* Returns a descriptor of a new mount of what is at DIR/PATH, attached nowhere: a bind mount. */
+/* Returns a descriptor of a new mount of what is at DIR/PATH (of the mount DIR where PATH is
+ * empty), attached nowhere: a bind mount. */
 static inline int sys_clone_tree(int dir, const char *path)
 {
-	return sys_result(syscall(SYS_open_tree, dir, path, SYS_OPEN_TREE_CLONE | O_CLOEXEC));
+	return sys_result(syscall(SYS_open_tree, dir, path,
+			SYS_OPEN_TREE_CLONE | O_CLOEXEC | (*path ? 0 : SYS_AT_EMPTY_PATH)));
+}
+
+/* The same with all that is mounted on it. */
+static inline int sys_clone_mounts(const char *path)
+{
+	return sys_result(syscall(SYS_open_tree, AT_FDCWD, path,
+			SYS_OPEN_TREE_CLONE | SYS_AT_RECURSIVE | O_CLOEXEC));
 }
 
 /* Opens PATH with ROOT as its "/": symlinks and ".." do not lead out of it. */
@@ -166,6 +191,11 @@ static inline int sys_pivot_root(const char *new_root, const char *put_old)
 static inline dev_t sys_stat_dev(const struct sys_stat *st)
 {
 	return makedev(st->dev_major, st->dev_minor);
+}
+
+static inline bool sys_stat_is_same(const struct sys_stat *a, const struct sys_stat *b)
+{
+	return a->ino == b->ino && sys_stat_dev(a) == sys_stat_dev(b);
 }
 
 static inline dev_t sys_stat_rdev(const struct sys_stat *st)

@@ -7,9 +7,14 @@
 #include "util.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 
 enum kind { KIND_SIZE, KIND_COUNT, KIND_MODE, KIND_ID, KIND_WORD, KIND_FLAG, KIND_ATTRIBUTE };
 
@@ -79,16 +84,16 @@ static const struct tmpfs_option *find_option(char *item, char **value)
 	return NULL;
 }
 
-static bool is_number(const char *text, int base, unsigned long max)
+static bool is_number(const char *text, unsigned base, uint64_t max)
 {
-	unsigned long value = 0;
+	uint64_t value = 0;
 
 	if (!*text)
 		return false;
 	for (; *text; text++) {
-		if (*text < '0' || *text >= '0' + base)
+		if (*text < '0' || *text >= '0' + (int)base)
 			return false;
-		value = value * (unsigned long)base + (unsigned long)(*text - '0');
+		value = value * base + (unsigned char)(*text - '0');
 		if (value > max)
 			return false;
 	}
@@ -112,7 +117,7 @@ static bool value_fits(const struct tmpfs_option *option, const char *value, con
 		return value && is_number(value, 8, 07777);
 	case KIND_ID:
 		*expected = "uid= and gid= with a number";
-		return value && is_number(value, 10, 4294967294UL);
+		return value && is_number(value, 10, 4294967294U);
 	case KIND_WORD:
 		*expected = "huge= and mpol= with a value, see tmpfs(5)";
 		return value && *value;
@@ -247,7 +252,7 @@ int tmpfs_make(const char *list, const struct tmpfs_space *need, uint64_t memory
 
 	list = list ? list : "";
 	mount = make(list, false, raise, &created);
-	if (mount < 0 && created) {
+	if (mount < 0 && mount != -ENOMEM && created) {
 		int first = mount;
 
 		mount = make(list, true, raise, &created);
@@ -268,6 +273,91 @@ int tmpfs_make(const char *list, const struct tmpfs_space *need, uint64_t memory
 	limit->bytes = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
 	limit->inodes = (uint64_t)fs.f_files;
 	return take_fd(&mount);
+}
+
+static bool has_option(const char *list, const char *name)
+{
+	char item[OPTION_MAX], *value;
+
+	while (list && next_option(&list, item) > 0) {
+		const struct tmpfs_option *option = find_option(item, &value);
+
+		if (option && strcmp(option->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The default can be set when the kernel is built or booted, and only mountinfo tells it: of a
+ * tmpfs that is mounted in a namespace of a child's own. */
+__attribute__((noreturn)) static void look_at_default(int proc)
+{
+	auto_free char *text = NULL;
+	char *line, *rest;
+
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+			mount("default", "/", "tmpfs", 0, NULL) != 0 ||
+			read_file(proc, "self/mountinfo", &text, NULL) < 0)
+		_exit(1);
+	for (rest = text; (line = strsep(&rest, "\n"));)
+		if (strstr(line, " - tmpfs default "))
+			_exit(strstr(line, ",huge=") ? 1 : 0);
+	_exit(1);
+}
+
+static bool default_is_never(int proc)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0)
+		look_at_default(proc);
+	if (child < 0)
+		return false;
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return false;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static bool is_linux_at_least(unsigned long wanted_major, unsigned long wanted_minor)
+{
+	struct utsname name;
+	unsigned long major, minor;
+	char *rest;
+
+	if (uname(&name) != 0)
+		return false;
+	major = strtoul(name.release, &rest, 10);
+	minor = *rest == '.' ? strtoul(rest + 1, NULL, 10) : 0;
+	return major > wanted_major || (major == wanted_major && minor >= wanted_minor);
+}
+
+bool tmpfs_charges_attributes(const char *list)
+{
+	return has_option(list, "nr_inodes") && is_linux_at_least(6, 6);
+}
+
+static int set_huge(int target, const char *value)
+{
+	auto_close int fs = sys_fspick(target);
+	int result = fs < 0 ? fs : sys_fsconfig(fs, SYS_FSCONFIG_SET_STRING, "huge", value);
+
+	return result < 0 ? result : sys_fsconfig(fs, SYS_FSCONFIG_CMD_RECONFIGURE, NULL, NULL);
+}
+
+bool tmpfs_begin_large(int target, const char *list, int proc)
+{
+	return is_linux_at_least(6, 14) && !has_option(list, "huge") && default_is_never(proc) &&
+	       set_huge(target, "within_size") == 0;
+}
+
+void tmpfs_end_large(int target)
+{
+	int result = set_huge(target, "never");
+
+	if (result < 0)
+		(void)log_warning(result, "the tmpfs keeps huge=within_size: setting huge=never");
 }
 
 int tmpfs_limit(int root, const char *list)
@@ -299,4 +389,23 @@ int tmpfs_limit(int root, const char *list)
 					    "already? change rd.tmpfsroot.opts=",
 					    list)
 			  : 0;
+}
+
+int tmpfs_attach(int tmpfs)
+{
+	int result = 0;
+
+	if ((mkdir("/run", 0755) != 0 && errno != EEXIST) ||
+			(mkdir("/run/tmpfsroot", 0755) != 0 && errno != EEXIST) ||
+			(mkdir(TMPFS_REFUGE, 0700) != 0 && errno != EEXIST))
+		result = -errno;
+	if (result == 0)
+		result = sys_move_mount(tmpfs, "", AT_FDCWD, TMPFS_REFUGE);
+	return result < 0 ? log_error(result, "mounting the target on " TMPFS_REFUGE) : 0;
+}
+
+void tmpfs_detach(void)
+{
+	if (umount2(TMPFS_REFUGE, MNT_DETACH) != 0 || rmdir(TMPFS_REFUGE) != 0)
+		(void)log_warning(errno, "unmounting " TMPFS_REFUGE);
 }

@@ -9,6 +9,9 @@
 /* The mount source of every tmpfs made here: how a root of ours is known again. */
 #define TMPFS_SOURCE "tmpfsroot"
 
+/* Where a tmpfs can be seen that is not "/" yet. */
+#define TMPFS_REFUGE "/run/tmpfsroot/target"
+
 /*
  * Checks a comma-separated list of mount options: each must be one of tmpfs(5) with a value of its
  * kind. As in the kernel, a comma before a digit does not end an option (mpol=bind:0,2). Returns 0
@@ -32,9 +35,33 @@ int tmpfs_make(const char *list, const struct tmpfs_space *need, uint64_t memory
 		struct tmpfs_space *limit);
 
 /*
+ * Since Linux 6.6 extended attributes take from the room for inodes, TMPFS_INODE bytes each. Does
+ * that matter, since LIST limits it?
+ */
+#define TMPFS_INODE 1024U
+bool tmpfs_charges_attributes(const char *list);
+
+/*
+ * For as long as files without holes are written to TARGET (made with LIST, which does not say
+ * huge= itself) they may have folios larger than a page, but no larger than the file:
+ * huge=within_size. Linux 6.14 and later have more than one size of them, so that this costs no
+ * memory; it saves up to half of the time. A hole that is written to would be filled. Nothing is
+ * done, and false returned, on an older kernel, and where another default than huge=never holds,
+ * since tmpfs_end_large() goes back to that. PROC is a descriptor of /proc.
+ */
+bool tmpfs_begin_large(int target, const char *list, int proc);
+void tmpfs_end_large(int target);
+
+/*
  * Changes the limits of the tmpfs ROOT, a descriptor, to those of LIST: what else LIST has is
  * refused. Returns 0 or a negative errno, logged; nothing is changed then.
  */
 int tmpfs_limit(int root, const char *list);
+
+/* Attaches the detached mount TMPFS on TMPFS_REFUGE. Returns 0 or a negative errno, logged. */
+int tmpfs_attach(int tmpfs);
+
+/* Takes off what is mounted there; a failure is a warning. */
+void tmpfs_detach(void);
 
 #endif

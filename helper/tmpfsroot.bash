@@ -45,15 +45,16 @@ _tmpfsroot_value() {
 		;;
 	--onfail=*) _tmpfsroot_words "$1" --onfail={shell,continue,reboot,poweroff} ;;
 	--init=*) _tmpfsroot_files "$1" --init= ;;
+	--emergency=*) _tmpfsroot_words "$1" --emergency={reboot,poweroff,halt} ;;
 	--shell=*) _tmpfsroot_words "$1" --shell={0,1} ;;
 	--debug=*) _tmpfsroot_words "$1" --debug={0,1} ;;
 	esac
 }
 
 _tmpfsroot_option() {
-	_tmpfsroot_words "$1" --dry-run --status --status= --help --version --root= --tmpfsroot= \
+	_tmpfsroot_words "$1" --dry-run --source --status --status= --help --version --root= --tmpfsroot= \
 		--method= --opts= --minmem= --exclude= --onfail= --init= --quiet --break --break= \
-		--shell --shell= --debug --debug=
+		--shell --shell= --emergency= --debug --debug=
 	[[ ${#COMPREPLY[@]} != 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
 }
 

@@ -26,6 +26,23 @@ double seconds_now(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+uint64_t milliseconds_now(void)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_MONOTONIC_COARSE, &now) != 0)
+		return 0;
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+bool is_due(atomic_uint_fast64_t *next, unsigned interval)
+{
+	uint_fast64_t due = atomic_load_explicit(next, memory_order_relaxed);
+	uint64_t now = milliseconds_now();
+
+	return now >= due && atomic_compare_exchange_strong(next, &due, now + interval);
+}
+
 int read_file(int dir, const char *path, char **text, size_t *length)
 {
 	auto_close int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
@@ -76,6 +93,13 @@ int write_all(int fd, const void *buffer, size_t length)
 		length -= (size_t)put;
 	}
 	return 0;
+}
+
+int write_file(int dir, const char *path, const char *text)
+{
+	auto_close int fd = openat(dir, path, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : write_all(fd, text, strlen(text));
 }
 
 const char *size_text(unsigned long long bytes, char text[static SIZE_TEXT])

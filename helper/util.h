@@ -3,7 +3,10 @@
 #ifndef TMPFSROOT_UTIL_H
 #define TMPFSROOT_UTIL_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -33,6 +36,13 @@ static inline int take_fd(int *fd)
 /* Seconds on the monotonic clock. */
 double seconds_now(void);
 
+/* For what any worker does now and then, at each of many small files: true for one of them, once
+ * each so many milliseconds. *NEXT is when, on a clock that costs a read from memory. */
+bool is_due(atomic_uint_fast64_t *next, unsigned interval);
+
+/* The same clock, in milliseconds. */
+uint64_t milliseconds_now(void);
+
 /*
  * Reads the whole file PATH below the directory DIR into memory that the caller frees; a NUL byte
  * follows the content, *LENGTH (may be NULL) does not count it. Returns 0 or a negative errno.
@@ -42,6 +52,10 @@ int read_file(int dir, const char *path, char **text, size_t *length);
 /* Writes all of the buffer, going on after short writes and EINTR. Returns 0 or a negative errno.
  */
 int write_all(int fd, const void *buffer, size_t length);
+
+/* Writes the text into a file that exists, below the directory DIR. Returns 0 or a negative errno.
+ */
+int write_file(int dir, const char *path, const char *text);
 
 /* The size as people write it ("1.5 GiB"), in a caller's buffer, which it returns. */
 #define SIZE_TEXT 16

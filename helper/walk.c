@@ -4,7 +4,6 @@
 #include "log.h"
 #include "util.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fnmatch.h>
 #include <limits.h>
@@ -113,12 +112,12 @@ static bool excluded(const char *patterns, const struct walk_node *directory, co
 }
 
 /* The walk may be in a tree that others use, so each way is looked at again before it is taken. */
-static bool is_same(int fd, const struct sys_stat *st)
+static int check_same(int fd, const struct sys_stat *st)
 {
 	struct sys_stat now;
+	int result = sys_stat(fd, "", &now);
 
-	return sys_stat(fd, "", &now) == 0 && now.ino == st->ino &&
-	       now.dev_major == st->dev_major && now.dev_minor == st->dev_minor;
+	return result < 0 ? result : sys_stat_is_same(&now, st) ? 0 : -ESTALE;
 }
 
 /* Opens NAME in each tree of the cursor's directory and makes NODE the cursor's place. The top is
@@ -138,8 +137,8 @@ static int cursor_step(struct walk_cursor *cursor, const char *name, struct walk
 			fd[tree] = openat(from, name, OPEN_DIRECTORY);
 		if (fd[tree] < 0)
 			error = errno;
-		else if (tree == WALK_SOURCE && !is_same(fd[tree], &node->st))
-			error = ESTALE;
+		else if (tree == WALK_SOURCE)
+			error = -check_same(fd[tree], &node->st);
 	}
 	if (error) {
 		for (int tree = 0; tree < WALK_TREES; tree++)
@@ -280,21 +279,37 @@ static int found(struct walk_worker *worker, struct walk_node *directory, const 
 	return result == WALK_PUT_OFF ? put_off(worker, directory, name, &st) : result;
 }
 
-static int read_names(struct walk_worker *worker, struct walk_node *directory, DIR *names)
+/* The names that one call of getdents64(2) has put into the worker's buffer. */
+static int take_names(struct walk_worker *worker, struct walk_node *directory, size_t length)
 {
-	struct dirent *entry;
+	int result = 0;
+
+	for (size_t at = 0; result == 0 && at < length;) {
+		const struct sys_dirent *entry = (const void *)((char *)worker->entries + at);
+
+		at += entry->length;
+		if (strcmp(entry->name, ".") != 0 && strcmp(entry->name, "..") != 0)
+			result = found(worker, directory, entry->name);
+	}
+	return result;
+}
+
+/* Not by readdir(3): a DIR is memory, and where a libc gives it back to the kernel each time, every
+ * worker's TLB is flushed. */
+static int read_names(struct walk_worker *worker, struct walk_node *directory)
+{
 	char path[WALK_PATH];
 	int result = 0;
 
 	while (result == 0 && !atomic_load_explicit(&worker->walk->error, memory_order_relaxed)) {
-		errno = 0;
-		entry = readdir(names);
-		if (!entry)
-			return errno ? log_error(errno, "reading the directory %s",
-						       walk_path(directory, "", path))
-				     : 0;
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			result = found(worker, directory, entry->d_name);
+		int length = sys_getdents(
+				worker->cursor.fd[WALK_SOURCE], worker->entries, WALK_ENTRIES);
+
+		if (length == 0)
+			break;
+		result = length < 0 ? log_error(length, "reading the directory %s",
+						      walk_path(directory, "", path))
+				    : take_names(worker, directory, (size_t)length);
 	}
 	return result;
 }
@@ -302,9 +317,6 @@ static int read_names(struct walk_worker *worker, struct walk_node *directory, D
 static int do_directory(struct walk_worker *worker, struct walk_node *directory)
 {
 	const struct walk_operations *operations = worker->walk->request->operations;
-	auto_close int fd = -1;
-	char path[WALK_PATH];
-	DIR *names;
 	int result;
 
 	result = walk_go(&worker->cursor, directory->parent ? directory->parent : directory);
@@ -314,15 +326,8 @@ static int do_directory(struct walk_worker *worker, struct walk_node *directory)
 		return result;
 	directory->entered = true;
 	result = walk_go(&worker->cursor, directory);
-	if (result < 0)
-		return result;
-	fd = fcntl(worker->cursor.fd[WALK_SOURCE], F_DUPFD_CLOEXEC, 0);
-	names = fd < 0 ? NULL : fdopendir(fd);
-	if (!names)
-		return log_error(errno, "reading the directory %s", walk_path(directory, "", path));
-	(void)take_fd(&fd);
-	result = read_names(worker, directory, names);
-	(void)closedir(names);
+	if (result == 0)
+		result = read_names(worker, directory);
 	if (result == 0 && operations->flush)
 		result = operations->flush(worker, directory);
 	return result;
@@ -366,7 +371,8 @@ static void run_worker(struct walk *walk)
 	int result = 0;
 
 	worker.own = calloc(1, operations->own_size + 1);
-	if (!worker.own)
+	worker.entries = malloc(WALK_ENTRIES);
+	if (!worker.own || !worker.entries)
 		result = log_error(ENOMEM, "starting to walk the tree");
 	else if (operations->begin)
 		result = operations->begin(&worker);
@@ -377,6 +383,7 @@ static void run_worker(struct walk *walk)
 	if (worker.own && operations->end)
 		operations->end(&worker);
 	walk_cursor_close(&worker.cursor);
+	free(worker.entries);
 	free(worker.own);
 }
 

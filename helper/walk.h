@@ -46,14 +46,16 @@ struct walk;
 struct walk_worker {
 	struct walk *walk;
 	struct walk_cursor cursor;
+	void *entries; /* WALK_ENTRIES bytes: a part of the directory that is read */
 	void *own; /* of the operations: own_size bytes, zeroed at first */
 };
 
+#define WALK_ENTRIES (32UL * 1024)
 #define WALK_PUT_OFF 1
 
 /*
  * What is done on the way. Each returns 0 or a negative errno, logged, which stops the walk; any
- * may be NULL. While they run the cursor is where they are told; they may move it.
+ * may be NULL. While they run the cursor is where they are told.
  */
 struct walk_operations {
 	size_t own_size;
@@ -62,7 +64,8 @@ struct walk_operations {
 	/* A directory was found; the cursor is at its parent (at itself for the top). */
 	int (*enter)(struct walk_worker *worker, struct walk_node *directory);
 	/* Anything else, or with MOUNTED the mount point of another mount, was found in DIRECTORY,
-	 * where the cursor is. May return WALK_PUT_OFF; comes back later with PUT_OFF true. */
+	 * where the cursor is, and stays. May return WALK_PUT_OFF; comes back later with PUT_OFF
+	 * true. */
 	int (*entry)(struct walk_worker *worker, struct walk_node *directory, const char *name,
 			const struct sys_stat *st, bool mounted, bool put_off);
 	/* All names of the directory were read; the cursor is there. */

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The switch by systemd is one call of its D-Bus interface, on the private socket that it has for
+ * systemctl. It is made here, and not by systemctl: what executes programs may have been moved away
+ * from under this process, which alone still runs.
+ */
+#include "systemd.h"
+
+#include "log.h"
+#include "sys.h"
+#include "util.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define PRIVATE_SOCKET "/run/systemd/private"
+
+/* The D-Bus wire format: each value at a multiple of its size, a message's header to one of 8. */
+enum { METHOD_CALL = 1, METHOD_RETURN = 2, METHOD_ERROR = 3 };
+enum { FIELD_PATH = 1, FIELD_INTERFACE = 2, FIELD_MEMBER = 3, FIELD_TO = 6, FIELD_SIGNATURE = 8 };
+
+struct message {
+	size_t used;
+	char data[3 * PATH_MAX]; /* two paths and the header */
+};
+
+struct header {
+	char order, type, flags, version;
+	uint32_t body, serial, fields;
+};
+
+int systemd_in_initrd(void)
+{
+	static const char *const marks[] = { "/run/systemd/system", "/etc/initrd-release" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
+		if (access(marks[i], F_OK) != 0)
+			return errno == ENOENT || errno == ENOTDIR
+					       ? 0
+					       : log_error(errno, "looking for %s", marks[i]);
+	return 1;
+}
+
+int systemd_takes(int root, const char *path)
+{
+	static const char *const files[] = { "etc/os-release", "usr/lib/os-release" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		auto_close int fd = sys_open_in_root(root, files[i], O_PATH | O_CLOEXEC);
+
+		if (fd >= 0)
+			return 1;
+		if (fd != -ENOENT && fd != -ENOTDIR)
+			return log_error(fd, "opening /%s in %s", files[i], path);
+	}
+	(void)log_error(0,
+			"%s has neither /etc/os-release nor /usr/lib/os-release: systemd switches "
+			"to no other tree",
+			path);
+	return 0;
+}
+
+static void align(struct message *message, size_t to)
+{
+	while (message->used % to)
+		message->data[message->used++] = '\0';
+}
+
+static void put_bytes(struct message *message, const void *bytes, size_t size)
+{
+	memcpy(message->data + message->used, bytes, size);
+	message->used += size;
+}
+
+static void put_string(struct message *message, const char *text)
+{
+	uint32_t length = (uint32_t)strlen(text);
+
+	align(message, sizeof(length));
+	put_bytes(message, &length, sizeof(length));
+	put_bytes(message, text, length + 1);
+}
+
+static void put_field(struct message *message, char field, char type, const char *text)
+{
+	const char start[] = { field, 1, type, '\0' };
+
+	align(message, 8);
+	put_bytes(message, start, sizeof(start));
+	if (type == 'g') { /* a signature's length is one byte */
+		message->data[message->used++] = (char)strlen(text);
+		put_bytes(message, text, strlen(text) + 1);
+	} else {
+		put_string(message, text);
+	}
+}
+
+static void make_call(struct message *message, const char *new_root, const char *init)
+{
+	const uint16_t one = 1;
+	struct header header = { .order = *(const char *)&one ? 'l' : 'B',
+		.type = METHOD_CALL,
+		.version = 1,
+		.serial = 1 };
+	size_t body;
+
+	message->used = sizeof(header);
+	put_field(message, FIELD_PATH, 'o', "/org/freedesktop/systemd1");
+	put_field(message, FIELD_TO, 's', "org.freedesktop.systemd1");
+	put_field(message, FIELD_INTERFACE, 's', "org.freedesktop.systemd1.Manager");
+	put_field(message, FIELD_MEMBER, 's', "SwitchRoot");
+	put_field(message, FIELD_SIGNATURE, 'g', "ss");
+	header.fields = (uint32_t)(message->used - sizeof(header));
+	align(message, 8);
+	body = message->used;
+	put_string(message, new_root);
+	put_string(message, init);
+	header.body = (uint32_t)(message->used - body);
+	memcpy(message->data, &header, sizeof(header));
+}
+
+static int read_all(int fd, void *buffer, size_t length)
+{
+	char *next = buffer;
+
+	while (length > 0) {
+		ssize_t got = read(fd, next, length);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got < 0 ? -errno : -ECONNRESET;
+		next += got;
+		length -= (size_t)got;
+	}
+	return 0;
+}
+
+/* The server's answer to the authentication is one line, "OK" or "REJECTED". */
+static int read_line(int fd, char *line, size_t size)
+{
+	size_t used = 0;
+	int result = 0;
+
+	do
+		result = read_all(fd, line + used, 1);
+	while (result == 0 && line[used++] != '\n' && used + 1 < size);
+	line[used] = '\0';
+	return result;
+}
+
+/* Reads messages until the one that answers: signals come on this socket, too. */
+static int read_answer(int fd)
+{
+	struct header header;
+	uint32_t text;
+
+	do {
+		auto_free char *rest = NULL;
+		size_t fields;
+		int result = read_all(fd, &header, sizeof(header));
+
+		fields = ((size_t)header.fields + 7) / 8 * 8;
+		rest = result == 0 ? malloc(fields + header.body + 1) : NULL;
+		if (result == 0)
+			result = rest ? read_all(fd, rest, fields + header.body) : -ENOMEM;
+		if (result < 0)
+			return log_error(result, "waiting for systemd to switch root");
+		rest[fields + header.body] = '\0';
+		if (header.type == METHOD_ERROR)
+			return log_error(0, "systemd refuses to switch root: %s",
+					header.body > sizeof(text) ? rest + fields + sizeof(text)
+								   : "it does not say why");
+	} while (header.type != METHOD_RETURN);
+	return 0;
+}
+
+static int connect_private(void)
+{
+	/* A NUL, and the user 0 in hexadecimal digits of its name. BEGIN goes with them, and
+	 * nothing follows it before the answer: PID 1 would not look at a message that it has read
+	 * together with BEGIN until the next one comes. */
+	static const char hello[] = "\0AUTH EXTERNAL 30\r\nBEGIN\r\n";
+	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = PRIVATE_SOCKET };
+	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char line[128];
+	int result;
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
+		return -errno;
+	result = write_all(fd, hello, sizeof(hello) - 1);
+	if (result == 0)
+		result = read_line(fd, line, sizeof(line));
+	if (result == 0 && strncmp(line, "OK", 2) != 0)
+		result = -EACCES;
+	return result < 0 ? result : take_fd(&fd);
+}
+
+int systemd_switch_root(const char *new_root, const char *init)
+{
+	struct message message = { .used = 0 };
+	auto_close int fd = -1;
+	int result;
+
+	if (strlen(new_root) >= PATH_MAX || strlen(init) >= PATH_MAX)
+		return log_error(ENAMETOOLONG, "asking systemd to switch root");
+	fd = connect_private();
+	if (fd < 0)
+		return log_error(fd, "connecting to systemd by " PRIVATE_SOCKET);
+	make_call(&message, new_root, init);
+	result = write_all(fd, message.data, message.used);
+	if (result < 0)
+		return log_error(result, "asking systemd to switch root");
+	return read_answer(fd);
+}
