@@ -1,0 +1,1 @@
+../../../modules.d/50tmpfsroot/tmpfsroot-generator.sh
