@@ -37,29 +37,15 @@ build() {
 	done
 }
 
-# The mirror that this machine itself installs from, unless it is named.
-mirror() {
-	# shellcheck source=/dev/null
-	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-	apt-get indextargets --format "\$(RELEASE) \$(REPO_URI)" 'Created-By: Packages' |
-		awk -v name="$codename" '$1 == name || $1 == "stable" || $1 == "testing" { print $2; exit }'
-}
-
 # Tree A, made once: the path of a tar file in the cache.
 tree_a() {
 	cache=${TMPFSROOT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tmpfsroot}
 	tar=$cache/bench-$(echo "$suite $packages" | sha256sum | cut -c1-12).tar
 	if [ ! -e "$tar" ]; then
-		from=${TMPFSROOT_MIRROR:-$(mirror)}
-		[ -n "$from" ] || die "no Debian mirror in the configuration of apt; name one in TMPFSROOT_MIRROR"
 		echo "${0##*/}: making the Debian tree in $tar (once)" >&2
 		mkdir -p "$cache"
-		# shellcheck disable=SC2016 # the hooks' own shell expands them
-		mmdebstrap --quiet --variant=extract --architectures=amd64 --format=tar \
-			--include="$packages" --aptopt='Acquire::Check-Valid-Until "false"' \
-			--setup-hook='cd "$1" && mkdir -p usr/bin usr/sbin usr/lib usr/lib64' \
-			--setup-hook='cd "$1" && ln -s usr/bin usr/sbin usr/lib usr/lib64 .' \
-			"$suite" "$tar.$$" "$from" >&2 || { rm -f "$tar.$$"; return 1; }
+		"$top/tests/debian" --variant=extract --format=tar --include="$packages" \
+			"$suite" "$tar.$$" || { rm -f "$tar.$$"; return 1; }
 		mv "$tar.$$" "$tar"
 	fi
 	echo "$tar"
@@ -71,7 +57,10 @@ enter() {
 		[ "$(id -u)" = 0 ] || die "only root can mount"
 		[ -x "$helper" ] || die "$helper: not built: make static"
 		build
-		TMPFSROOT_BENCH=$(tree_a)
+		TMPFSROOT_BENCH=none
+		case ${TREES:-A} in
+		*A*) TMPFSROOT_BENCH=$(tree_a) ;;
+		esac
 		export TMPFSROOT_BENCH
 		exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc "$0" "$@"
 	fi

@@ -212,7 +212,11 @@ sysroot='mkdir -p sysroot dev run sys; mount -t ramfs real sysroot; mkdir sysroo
 @test "what README says is refused is refused" {
 	boot -p "$sysroot" -n -- tmpfsroot --root=tmpfsroot --dry-run /sysroot /sbin/init
 	[ "$status" -eq 1 ]
-	[[ $output == *'root=tmpfsroot: this version '* ]]
+	[[ $output == *'root=tmpfsroot: NEWROOT /sysroot is ramfs (real), expected a part of the initramfs'* ]]
+	boot -p "$sysroot; umount sysroot; cp -r bin sysroot; mkdir sysroot/sbin; cp init sysroot/sbin; mount --bind sysroot sysroot" \
+		-n -- tmpfsroot --dry-run /sysroot /sbin/init
+	[ "$status" -eq 1 ]
+	[[ $output == *'move it by root=tmpfsroot' ]] || [[ $output == *'move it by root=tmpfsroot'* ]]
 	boot -p "$sysroot" -n -- tmpfsroot --method=bind --dry-run /sysroot /sbin/init
 	[ "$status" -eq 1 ]
 	[[ $output == *'method=bind is for an initramfs'* ]]
@@ -255,11 +259,24 @@ sysroot='mkdir -p sysroot dev run sys; mount -t ramfs real sysroot; mkdir sysroo
 	complete -p tmpfsroot switch_root run-init
 }
 
+@test "completion: bash-completion finds what is installed, by each name" {
+	local name
+	make -s -C "$top" install DESTDIR="$BATS_TEST_TMPDIR/to" prefix=/usr
+	for name in tmpfsroot switch_root run-init; do
+		# shellcheck disable=SC2016 # for the other shell
+		run -0 env -i PATH="$PATH" HOME="$BATS_TEST_TMPDIR" XDG_DATA_DIRS="$BATS_TEST_TMPDIR/to/usr/share" bash -c '
+			. /usr/share/bash-completion/bash_completion
+			_completion_loader "$1"
+			complete -p "$1"' - "$name"
+		[ "$output" = "complete -F _tmpfsroot $name" ]
+	done
+}
+
 # A copy, so that the build of this tree stays as it is.
 @test "make static CC=musl-gcc, make install: all files where they belong" {
 	local copy=$BATS_TEST_TMPDIR/copy to=$BATS_TEST_TMPDIR/to
 	mkdir "$copy"
-	cp -R "$top/Makefile" "$top/helper" "$copy"
+	cp -R "$top/Makefile" "$top/helper" "$top/hooks" "$top/modules.d" "$copy"
 	make -s -j 2 -C "$copy" static CC=musl-gcc
 	[ "$("$copy/build/static/tmpfsroot" --version)" = "$(tmpfsroot --version)" ]
 	readelf -l "$copy/build/static/tmpfsroot" >"$BATS_TEST_TMPDIR/headers"
@@ -267,10 +284,30 @@ sysroot='mkdir -p sysroot dev run sys; mount -t ramfs real sysroot; mkdir sysroo
 	strip -o "$BATS_TEST_TMPDIR/stripped" "$copy/build/static/tmpfsroot"
 	[ "$(stat -c %s "$BATS_TEST_TMPDIR/stripped")" -lt 153600 ]
 	make -s -j 2 -C "$copy" install DESTDIR="$to" prefix=/usr
-	[ "$(cd "$to" && find . -type f -printf '%P %m\n' | LC_ALL=C sort)" = "$(cat <<-END
+	[ "$(cd "$to" && find . \( -type f -printf '%P %m\n' -o -type l -printf '%P %l\n' \) | LC_ALL=C sort)" = "$(cat <<-END
 		usr/bin/tmpfsroot 755
+		usr/lib/dracut/modules.d/50tmpfsroot/emergency.sh 755
+		usr/lib/dracut/modules.d/50tmpfsroot/initrd-switch-root.conf 644
+		usr/lib/dracut/modules.d/50tmpfsroot/module-setup.sh 755
+		usr/lib/dracut/modules.d/50tmpfsroot/mount-tmpfsroot.sh 755
+		usr/lib/dracut/modules.d/50tmpfsroot/parse-tmpfsroot.sh 755
+		usr/lib/dracut/modules.d/50tmpfsroot/tmpfsroot-generator.sh 755
+		usr/lib/initcpio/hooks/tmpfsroot 644
+		usr/lib/initcpio/install/tmpfsroot 644
+		usr/lib/initcpio/tmpfsroot/emergency.sh 644
+		usr/lib/initcpio/tmpfsroot/initrd-switch-root.conf 644
+		usr/lib/initcpio/tmpfsroot/tmpfsroot-generator.sh 644
+		usr/share/bash-completion/completions/run-init tmpfsroot
+		usr/share/bash-completion/completions/switch_root tmpfsroot
 		usr/share/bash-completion/completions/tmpfsroot 644
+		usr/share/doc/tmpfsroot/dracut.conf.example 644
 		usr/share/doc/tmpfsroot/tmpfsroot.conf.example 644
+		usr/share/initramfs-tools/conf-hooks.d/tmpfsroot 755
+		usr/share/initramfs-tools/hooks/tmpfsroot 755
+		usr/share/initramfs-tools/scripts/init-bottom/tmpfsroot 755
+		usr/share/initramfs-tools/scripts/tmpfsroot 755
+		usr/share/initramfs-tools/tmpfsroot/boot.conf 755
+		usr/share/initramfs-tools/tmpfsroot/emergency 755
 		usr/share/man/man7/tmpfsroot.cmdline.7 644
 		usr/share/man/man8/tmpfsroot.8 644
 	END

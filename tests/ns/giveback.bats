@@ -4,6 +4,7 @@
 # it was, times included. strace(1) makes the system calls fail.
 
 # shellcheck disable=SC2016 # the code in quotes is for the root that is booted
+# shellcheck disable=SC2030,SC2031 # each test has its own status and output
 load namespace
 
 setup()
@@ -52,14 +53,25 @@ fails_at()
 		fsetxattr:error=ENOSPC:when=4 utimensat:error=EPERM:when=3000
 }
 
-@test "giving back fails, too: nothing is lost, the target is mounted" {
-	boot -p 'hardtree tree; find tree -type f -printf x | wc -c >../count' \
+# way_back_fails FAULT...: in the move or behind it, and then in the way back.
+way_back_fails()
+{
+	boot -p 'hardtree tree; find tree -type f -printf x | wc -c >../count; find . -type l -printf x | wc -c >../links' \
 		-a 'find tree run -type f -print0 | sed -z "s,^run/tmpfsroot/target/,," | sort -uz |
 			grep -zc "^tree/" | diff - ../count' \
-		-w "taskset -c 0 strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=write -e inject=write:error=ENOSPC:when=2000+1000" -- tmpfsroot --onfail=reboot /init
+		-w "taskset -c 0 strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=write,chroot,symlinkat $*" -- tmpfsroot --onfail=reboot /init
 	[[ "$output" == *"giving back what was moved failed"* ]]
 	[[ "$output" == *"what is missing in the tree is in /run/tmpfsroot/target"* ]]
 	[ "$status" -eq 129 ]
+}
+
+@test "giving back fails, too: nothing is lost, the target is mounted" {
+	way_back_fails -e inject=write:error=ENOSPC:when=2000+1000
+}
+
+@test "giving back fails after the target was mounted on /: it is mounted again" {
+	way_back_fails -e inject=chroot:error=EPERM:when=2 \
+		-e 'inject=symlinkat:error=ENOSPC:when=$(($(cat ../links) + 2))+'
 }
 
 @test "metadata of a large file fails: before it is cut, and after" {
@@ -72,4 +84,81 @@ fails_at()
 		[ "$status" -eq 129 ]
 		[[ "$output" == *"moving /large: chown"* ]]
 	done
+}
+
+# What follows is done on this file system, with a tree that hardtree makes with these options.
+type=ramfs options=
+
+# calls CALL: how often the whole run makes that system call, where nothing fails.
+calls()
+{
+	boot -t "$type" -p "hardtree $options tree" -w "taskset -c 0 strace -D -f -qq --seccomp-bpf -o ../trace -e trace=$1" \
+		-- tmpfsroot /init
+	[ "$status" -eq 0 ]
+	grep -c " $1(" "$BATS_TEST_TMPDIR/trace"
+}
+
+# spread POINTS CALL:ERROR...: each call fails at so many points of the run. The tree is there as it
+# was: whole in the old root, after a failure that was told, or whole in the new one.
+spread()
+{
+	local points=$1 fault total point when
+	shift
+	for fault; do
+		total=$(calls "${fault%%:*}" | tail -n 1)
+		for point in $(seq "$points"); do
+			when=$((total * point / (points + 1) + 1))
+			boot -t "$type" -p "hardtree $options"' tree; dumptree tree >"$directory/tree.before"' \
+				-a 'dumptree "$root/tree" >"$directory/tree.after"; ! [ . -ef "$root" ] || unchanged' \
+				-w "taskset -c 0 strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=${fault%%:*} -e inject=$fault:when=$when" \
+				-- tmpfsroot --onfail=reboot /init
+			diff "$BATS_TEST_TMPDIR/tree.before" "$BATS_TEST_TMPDIR/tree.after"
+			if [[ "$output" == *"all that was moved is back in its place"* ]]; then
+				[ "$status" -eq 129 ]
+				back=$((back + 1))
+			else
+				echo "# not in the move: $fault:when=$when" >&3
+			fi
+		done
+	done
+}
+
+@test "each kind of call fails at points all over the tree, on ramfs and tmpfs" {
+	back=0
+	options=--dense
+	spread 6 write:error=ENOSPC pwrite64:error=ENOSPC unlinkat:error=EIO \
+		fchmod:error=EPERM linkat:error=EMLINK utimensat:error=EPERM
+	type=tmpfs options=
+	spread 6 read:error=EIO pwrite64:error=EIO ftruncate:error=EIO \
+		mkdirat:error=ENOSPC symlinkat:error=ENOSPC openat:error=ENOENT fsetxattr:error=ENOSPC
+	echo "# given back at $back points" >&3
+	[ "$back" -ge 70 ]
+}
+
+# In PREPARE: a signal comes so many milliseconds after the helper has started.
+send='there() { for pid in $(pgrep -x tmpfsroot); do [ "/proc/$pid/root" -ef "$root" ] && return; done; false; }
+	{ until there; do sleep 0.001; done; sleep "0.$delay"; kill "-$signal" "$pid"; } 2>/dev/null &'
+
+@test "a signal ends the move at any moment, with all workers: all is back, or all is moved" {
+	back=0
+	for delay in $(seq -w 010 15 450); do
+		export delay signal
+		case $delay in
+		*[14]0) type=ramfs signal=TERM ;;
+		*[258]0) type=tmpfs signal=TERM ;;
+		*) type=tmpfs signal=INT ;;
+		esac
+		boot -t "$type" -p 'hardtree --many 8000 tree; dumptree tree >"$directory/tree.before"'"; $send" \
+			-a 'dumptree "$root/tree" >"$directory/tree.after"; ! [ . -ef "$root" ] || unchanged' \
+			-- tmpfsroot --onfail=reboot /init
+		diff "$BATS_TEST_TMPDIR/tree.before" "$BATS_TEST_TMPDIR/tree.after"
+		if [[ "$output" == *": a signal has ended the move: "*"all that was moved is back in its place"* ]]; then
+			[ "$status" -eq 129 ]
+			back=$((back + 1))
+		else
+			[ "$status" -eq 0 ]
+		fi
+	done
+	echo "# given back at $back of 30 moments" >&3
+	[ "$back" -ge 5 ]
 }

@@ -66,13 +66,25 @@ switches_with()
 	[[ "${lines[0]}" == "run-init: run-init: -d cap_chwon is not a capability"* ]]
 }
 
-@test "run-init -n only asks whether it would work" {
-	boot -k quiet -a unchanged -p "$new_root" -- sh -c 'run-init -n /new /sbin/init && echo good
-		run-init -n /new /sbin/none || echo bad'
-	[ "$status" -eq 0 ]
+@test "run-init -n only asks whether init is there, whatever is wanted of the move" {
+	for words in quiet 'quiet rd.tmpfsroot=maybe' 'quiet rd.tmpfsroot=yes rd.tmpfsroot.opts=size=4k'; do
+		boot -k "$words" -a unchanged -p "$new_root" -- sh -c '/usr/sbin/run-init -n /new /sbin/init && echo good
+			/usr/sbin/run-init -n /new /sbin/none || echo bad'
+		[ "$status" -eq 0 ]
+		[ "${lines[0]}" = good ]
+		[ "${lines[2]}" = bad ]
+		[ "${#lines[@]}" -eq 3 ]
+	done
+	boot -k 'quiet root=tmpfsroot' -p "$new_root; mount --bind . new" -- sh -c '/usr/sbin/run-init -n /new /init && echo good'
 	[ "${lines[0]}" = good ]
-	[ "${lines[2]}" = bad ]
-	[ "${#lines[@]}" -eq 3 ]
+}
+
+@test "a wrong word is refused by the same sentence, by each name" {
+	for name in tmpfsroot switch_root run-init; do
+		boot -k 'rd.tmpfsroot=maybe rd.tmpfsroot.onfail=reboot' -a unchanged -p "$new_root" -- "$name" /new /sbin/init
+		[ "$status" -eq 129 ]
+		[ "${lines[0]}" = "$name: kernel command line: rd.tmpfsroot=maybe is wrong: expected no, yes or auto" ]
+	done
 }
 
 @test "run-init -p leaves the old root be" {

@@ -46,7 +46,8 @@ refuses()
 @test "a directory is a NEWROOT, and has to be mounted" {
 	refuses "NEWROOT /etc is not a mount point: mount the new root there" \
 		-- tmpfsroot --onfail=reboot /etc /init
-	refuses "no INIT is given: usage: "* -- tmpfsroot --onfail=reboot /etc
+	refuses "NEWROOT /etc is not a mount point"* -- tmpfsroot --onfail=reboot /etc
+	refuses "no INIT is given: usage: "* -- tmpfsroot --onfail=reboot
 }
 
 @test "INIT is a symlink loop" {
@@ -138,6 +139,25 @@ refuses()
 	[ "${lines[0]}" = "init: /init  TMPFSROOT=1" ]
 }
 
+# Since Linux 6.6 extended attributes take from the inodes, too.
+@test "limits hit exactly, by bytes and by inodes: it fits at N, is refused at N-1, and N is what it takes" {
+	local bytes inodes type
+
+	for type in ramfs tmpfs; do
+		boot -n -t "$type" -p 'hardtree --small tree' -- tmpfsroot --dry-run --opts=nr_inodes=100k /init
+		bytes=$(sed -n 's/^bytes to allocate: \([0-9]*\) .*/\1/p' <<<"$output")
+		inodes=$(sed -n 's/.*needed: \([0-9]*\) inodes/\1/p' <<<"$output")
+		boot -t "$type" -p 'hardtree --small tree' -a 'stat -f -c "%f %d" "$root"' -- \
+			tmpfsroot --opts="size=$bytes,nr_inodes=$inodes" /init
+		[ "${lines[0]}" = "init: /init  TMPFSROOT=1" ]
+		[[ "${lines[1]}" =~ ^0\ [0-4]$ ]] # the names of API file systems may be there already
+		refuses "the tree needs "*" ($bytes bytes), the tmpfs holds "*": raise size= "* -t "$type" -p 'hardtree --small tree' -- \
+			tmpfsroot --onfail=reboot --opts="size=$((bytes - 4096))" /init
+		refuses "the tree needs $inodes inodes, the tmpfs holds $((inodes - 1)): raise nr_inodes="* \
+			-t "$type" -p 'hardtree --small tree' -- tmpfsroot --onfail=reboot --opts="nr_inodes=$((inodes - 1))" /init
+	done
+}
+
 @test "no memory for it" {
 	refuses [0-9]*" of memory are available, the move needs "*" and "*" must stay available: lower rd."* \
 		-- tmpfsroot --onfail=reboot --minmem=100% /init
@@ -186,6 +206,13 @@ refuses()
 
 @test "crash kernel: init is started where it is" {
 	boot -a unchanged -k elfcorehdr=0x1000 -- tmpfsroot /init
+	[ "${lines[0]}" = "init: /init  TMPFSROOT=0" ]
+}
+
+@test "crash kernel: /proc/vmcore tells it, too" {
+	boot -a unchanged -k '' -w "strace -D -f -qq --seccomp-bpf -o ../trace -e trace=faccessat,faccessat2 -e inject=faccessat,faccessat2:retval=0:when=1" \
+		-- tmpfsroot /init
+	grep -Eq 'faccessat2?\([0-9]*, "vmcore", F_OK(, 0)?\) *= 0 \(INJECTED\)' "$BATS_TEST_TMPDIR/trace"
 	[ "${lines[0]}" = "init: /init  TMPFSROOT=0" ]
 }
 

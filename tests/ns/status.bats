@@ -14,6 +14,9 @@ load namespace
 	[[ "$output" == *$'\nbytes to allocate: '*" MiB), the largest file 1.9 MiB"* ]]
 	[[ "$output" == *$'\nlimits of the target: '*" inodes; needed: "* ]]
 	[[ "$output" == *$'\nmemory: '*" available, "*" needed for the move, 0 B must stay"* ]]
+	awk '$1 == "memory:" { told = $2 * ($3 ~ /GiB/ ? 1048576 : 1024) }
+		$1 == "MemAvailable:" { real += $2 } $1 == "KReclaimable:" { real -= $2 }
+		END { exit told < 0.99 * real || told > 1.01 * real }' <(echo "$output") /proc/meminfo
 	[[ "$output" == *$'\nmounts to carry: /run /proc\n'* ]]
 	[[ "$output" == *$'\nmounts to make: /sys /dev /dev/pts\n'* ]]
 	[[ "$output" == *$'\ninit: /init, interpreter: /bin/sh' ]]

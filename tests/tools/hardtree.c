@@ -30,6 +30,7 @@
 #define GIB	      (1024LL * MIB)
 #define BLOCK	      4096LL
 #define NESTED	      600
+#define SMALL_PARTS   3
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 struct owner {
@@ -790,30 +791,66 @@ static void fill_times(int dir)
 	}
 }
 
+/* Every 20th name is that of a file in the directory before. */
 static void fill_many(int dir, int count)
 {
-	char name[32];
-	int sub;
+	char name[32], first[32];
+	int sub, before = -1;
 
 	for (int i = 0; i < count; i += 100) {
 		sub = enter(dir, label(name, sizeof(name), "dir-%05d", i / 100));
-		for (int k = i; k < count && k < i + 100; k++)
-			make_file(sub, label(name, sizeof(name), "file-%d", k), k * 37 % 3000,
-					0644);
+		for (int k = i; k < count && k < i + 100; k++) {
+			(void)label(name, sizeof(name), "file-%d", k);
+			if (k % 20 == 0 && before >= 0)
+				make_link(before, label(first, sizeof(first), "file-%d", k - 99),
+						sub, name);
+			else
+				make_file(sub, name, k * 37 % 3000, 0644);
+		}
+		if (before >= 0)
+			shut(before, "the directory before");
+		before = dup(sub);
+		if (before < 0)
+			die("dup", name);
 		leave(dir, label(name, sizeof(name), "dir-%05d", i / 100), sub, 0755);
 	}
+	if (before >= 0)
+		shut(before, "the last directory");
+}
+
+/* One of each kind of regular file: in chunks, with several names, with holes, with an owner. */
+static void fill_few(int dir)
+{
+	static const struct sparse sparse = { "islands", 5 * MIB + 1,
+		{ { 1000, 5000 }, { 70001, 3 }, { 3 * MIB - 1, 12345 } } };
+	int sub = enter(dir, "sub"), below = enter(sub, "below");
+
+	make_file(dir, "chunks", 5 * MIB + 3, 0644);
+	make_file(dir, "chunks-setuid", 3 * MIB - 1, 04750);
+	make_file(dir, "linked", 2 * MIB + 9, 0640);
+	make_link(dir, "linked", sub, "linked");
+	make_link(dir, "linked", below, "linked");
+	make_file(below, "two-names", 5001, 0600);
+	make_link(below, "two-names", dir, "two-names");
+	make_file(sub, "small", 4097, 0444);
+	make_file(sub, "empty", 0, 0644);
+	make_file(below, "half", 128 * KIB + 1, 02755);
+	make_sparse(dir, &sparse);
+	leave(sub, "below", below, 0700);
+	leave(dir, "sub", sub, 01777);
 }
 
 static const struct part {
 	const char *name;
 	mode_t mode;
 	void (*fill)(int dir);
-} parts[] = {
+} few = { "few", 0750, fill_few }, parts[] = {
 	{ "nodes", 0755, fill_nodes },
 	{ "symlinks", 0755, fill_symlinks },
+	{ "xattrs", 0755, fill_xattrs },
+	/* The ones before are those of a small tree. */
 	{ "modes", 0711, fill_modes },
 	{ "owners", 0555, fill_owners },
-	{ "xattrs", 0755, fill_xattrs },
 	{ "links", 02755, fill_links },
 	{ "sizes", 0755, fill_sizes },
 	{ "sparse", 0700, fill_sparse },
@@ -831,12 +868,15 @@ static void add_part(int root, const char *name, mode_t mode, void (*fill)(int d
 	leave(root, name, dir, mode);
 }
 
-static void make_tree(const char *path, bool huge, int many)
+static void make_tree(const char *path, bool huge, bool dense, bool small, int many)
 {
 	int root = enter(AT_FDCWD, path), dir;
 
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-		add_part(root, parts[i].name, parts[i].mode, parts[i].fill);
+	if (small)
+		add_part(root, few.name, few.mode, few.fill);
+	for (size_t i = 0; i < (small ? SMALL_PARTS : ARRAY_SIZE(parts)); i++)
+		if (!dense || parts[i].fill != fill_sparse)
+			add_part(root, parts[i].name, parts[i].mode, parts[i].fill);
 	if (huge)
 		add_part(root, "huge", 0755, fill_huge);
 	if (many > 0) {
@@ -866,13 +906,13 @@ static void raise_file_limit(void)
 
 static int usage(FILE *to, int status)
 {
-	fputs("usage: hardtree [--huge] [--many N] DIR\n", to);
+	fputs("usage: hardtree [--huge] [--dense] [--small] [--many N] DIR\n", to);
 	return status;
 }
 
 int main(int argc, char **argv)
 {
-	bool huge = false;
+	bool huge = false, dense = false, small = false;
 	long many = 0;
 	int i = 1;
 
@@ -885,6 +925,14 @@ int main(int argc, char **argv)
 			huge = true;
 			continue;
 		}
+		if (strcmp(argv[i], "--dense") == 0) {
+			dense = true;
+			continue;
+		}
+		if (strcmp(argv[i], "--small") == 0) {
+			small = true;
+			continue;
+		}
 		if (strcmp(argv[i], "--many") != 0 || i + 1 == argc)
 			return usage(stderr, 2);
 		many = strtol(argv[++i], &end, 10);
@@ -895,6 +943,6 @@ int main(int argc, char **argv)
 		return usage(stderr, 2);
 	umask(0);
 	raise_file_limit();
-	make_tree(argv[i], huge, (int)many);
+	make_tree(argv[i], huge, dense, small, (int)many);
 	return 0;
 }

@@ -52,6 +52,7 @@ static void show(const struct options *options, char text[static SHOWN])
 	show_number(out, "onfail", options->onfail);
 	show_text(out, "init", options->init);
 	show_text(out, "break", options->break_at);
+	show_text(out, "emergency", options->emergency);
 	show_number(out, "quiet", options->quiet);
 	show_number(out, "debug", options->debug);
 	show_number(out, "no_shell", !options->shell);
@@ -132,6 +133,7 @@ static void kernel_words(void **state)
 		{ "rd.break=", 0, "break=[]" },
 		{ "rd.break=switch", 0, "break=[switch]" },
 		{ "rd.break=switch rd.break", 0, "break=[]" },
+		{ "rd.emergency=reboot", 0, "emergency=[reboot]" },
 		{ "rdinit=/bin/a\n", 0, "rdinit=[/bin/a]" },
 		{ "rdinit=/bin/a rdinit=/bin/b", 0, "rdinit=[/bin/b]" },
 		{ "elfcorehdr=867680K", 0, "crash=1" },
@@ -369,10 +371,11 @@ static void program_tmpfsroot(void **state)
 		{ APPLET_TMPFSROOT, { "--quiet", "--", "-x" }, 3, "quiet=1" },
 		{ APPLET_TMPFSROOT, { "--dry-run", "--opts=size=2G,mode=1777", "/init" }, 3,
 				"action=1 opts=[size=2G,mode=1777]" },
-		{ APPLET_TMPFSROOT, { "--status" }, 2, "action=2" },
-		{ APPLET_TMPFSROOT, { "--status=json" }, 2, "action=3" },
-		{ APPLET_TMPFSROOT, { "--help" }, 2, "action=4" },
-		{ APPLET_TMPFSROOT, { "--version" }, 2, "action=5" },
+		{ APPLET_TMPFSROOT, { "--source", "/new" }, 2, "action=2" },
+		{ APPLET_TMPFSROOT, { "--status" }, 2, "action=3" },
+		{ APPLET_TMPFSROOT, { "--status=json" }, 2, "action=4" },
+		{ APPLET_TMPFSROOT, { "--help" }, 2, "action=5" },
+		{ APPLET_TMPFSROOT, { "--version" }, 2, "action=6" },
 		{ APPLET_TMPFSROOT, { "--root=tmpfsroot", "--tmpfsroot=auto", "--method=bind" }, 4,
 				"root=1 real_root=2 method=1" },
 		{ APPLET_TMPFSROOT, { "--minmem=10%", "--exclude=/a b", "--onfail=continue" }, 4,
@@ -420,10 +423,10 @@ static void program_switch_root(void **state)
 	static const struct program_case tests[] = {
 		{ APPLET_SWITCH_ROOT, { "/new", "/init", "-x" }, 1, "" },
 		{ APPLET_SWITCH_ROOT, { "--", "/new", "/init" }, 2, "" },
-		{ APPLET_SWITCH_ROOT, { "-h" }, 2, "action=4" },
-		{ APPLET_SWITCH_ROOT, { "--help" }, 2, "action=4" },
-		{ APPLET_SWITCH_ROOT, { "-V" }, 2, "action=5" },
-		{ APPLET_SWITCH_ROOT, { "--version" }, 2, "action=5" },
+		{ APPLET_SWITCH_ROOT, { "-h" }, 2, "action=5" },
+		{ APPLET_SWITCH_ROOT, { "--help" }, 2, "action=5" },
+		{ APPLET_SWITCH_ROOT, { "-V" }, 2, "action=6" },
+		{ APPLET_SWITCH_ROOT, { "--version" }, 2, "action=6" },
 		{ APPLET_SWITCH_ROOT, { "--dry-run" }, -EINVAL, NULL },
 		{ APPLET_SWITCH_ROOT, { "--quiet" }, -EINVAL, NULL },
 		{ APPLET_SWITCH_ROOT, { "-v" }, -EINVAL, NULL },
@@ -508,6 +511,8 @@ static const struct precedence_case {
 			{ "onfail=3", "", "onfail=2" } },
 	{ "init", "init", { "/a", "/b", "/c" }, { "init=[/a]", "init=[/b]", "init=[/c]" } },
 	{ "rd.break", "break", { "a", "", "c" }, { "break=[a]", "break=[]", "break=[c]" } },
+	{ "rd.emergency", "emergency", { "reboot", "halt", "x" },
+			{ "emergency=[reboot]", "emergency=[halt]", "emergency=[x]" } },
 	{ "rd.shell", "shell", { "0", "1", "0" }, { "no_shell=1", "", "no_shell=1" } },
 	{ "rd.debug", "debug", { "1", "0", "1" }, { "debug=1", "", "debug=1" } },
 	{ "quiet", "quiet", { "", "", "" }, { "quiet=1", "quiet=1", "quiet=1" } },

@@ -193,6 +193,11 @@ static void elf_headers_cut(void **state)
 	}
 }
 
+/* Of a size that one byte holds, where that byte is. */
+#define LOW(type, field)                                                                           \
+	(offsetof(type, field) +                                                                   \
+			(ORDER_OURS == ELFDATA2MSB ? sizeof(((type *)NULL)->field) - 1 : 0))
+
 /* One byte of a header changed. */
 static void elf_headers_wrong(void **state)
 {
@@ -205,10 +210,10 @@ static void elf_headers_wrong(void **state)
 		{ EI_DATA, EI_DATA, ORDER_OTHER },
 		{ EI_DATA, EI_DATA, ELFDATANONE },
 		{ EI_DATA, EI_DATA, 3 },
-		{ offsetof(Elf64_Ehdr, e_phentsize), offsetof(Elf32_Ehdr, e_phentsize), 0 },
-		{ offsetof(Elf64_Ehdr, e_phentsize), offsetof(Elf32_Ehdr, e_phentsize), 1 },
-		{ offsetof(Elf64_Ehdr, e_phentsize), offsetof(Elf32_Ehdr, e_phentsize), 40 },
-		{ offsetof(Elf64_Ehdr, e_phentsize), offsetof(Elf32_Ehdr, e_phentsize), 255 },
+		{ LOW(Elf64_Ehdr, e_phentsize), LOW(Elf32_Ehdr, e_phentsize), 0 },
+		{ LOW(Elf64_Ehdr, e_phentsize), LOW(Elf32_Ehdr, e_phentsize), 1 },
+		{ LOW(Elf64_Ehdr, e_phentsize), LOW(Elf32_Ehdr, e_phentsize), 40 },
+		{ LOW(Elf64_Ehdr, e_phentsize), LOW(Elf32_Ehdr, e_phentsize), 255 },
 	};
 
 	(void)state;
@@ -505,6 +510,18 @@ static int remove_tree_again(void **state)
 	return 0;
 }
 
+/* A valgrind may be older than the call. */
+static bool has_openat2(const struct tree *tree)
+{
+	char interpreter[PROGRAM_PATH];
+	auto_close int fd = program_check(
+			tree->proc, tree->root, "/bin/static", "the tree", interpreter);
+
+	if (fd == -ENOSYS)
+		print_message("# not tested: there is no openat2 here\n");
+	return fd != -ENOSYS;
+}
+
 static void programs(void **state)
 {
 	static const struct {
@@ -550,6 +567,8 @@ static void programs(void **state)
 	};
 	const struct tree *tree = *state;
 
+	if (!has_openat2(tree))
+		return;
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
 		char interpreter[PROGRAM_PATH] = "unset";
 		auto_close int fd = program_check(
@@ -569,6 +588,8 @@ static void script_of_a_dynamic_program(void **state)
 	char interpreter[PROGRAM_PATH];
 	auto_close int fd = program_check(tree->proc, tree->root, "/d5", "the tree", interpreter);
 
+	if (!has_openat2(tree))
+		return;
 	assert_true(fd >= 0);
 	assert_string_equal(interpreter, "/bin/static");
 }
@@ -582,6 +603,8 @@ static void program_descriptor(void **state)
 			program_check(tree->proc, tree->root, "/script", "the tree", interpreter);
 	struct stat got, expected;
 
+	if (!has_openat2(tree))
+		return;
 	assert_true(fd >= 0);
 	assert_int_equal(fstat(fd, &got), 0);
 	assert_int_equal(fstatat(tree->root, "script", &expected, 0), 0);

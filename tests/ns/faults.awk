@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Of "CALL COUNT" lines, how often a run makes each system call, makes FAULTs (tests/tools/fault.c):
+# each call fails at as many points as "points" says, spread over the run, with errors that it may
+# return, one after the other.
+BEGIN {
+	disk = "ENOSPC EIO ENOMEM EPERM"
+	look = "EIO ENOMEM EACCES"
+	mounting = "EINVAL EPERM ENOMEM"
+	errors["open"] = errors["openat"] = errors["openat2"] = "EIO ENOMEM EMFILE EPERM EINTR"
+	errors["read"] = errors["pread64"] = "EIO SHORT EINTR"
+	errors["write"] = errors["pwrite64"] = "ENOSPC SHORT EINTR EIO"
+	errors["getdents64"] = "EIO ENOMEM"
+	errors["mkdir"] = errors["mkdirat"] = errors["mknodat"] = errors["symlinkat"] = disk
+	errors["linkat"] = disk " EMLINK"
+	errors["unlinkat"] = errors["rmdir"] = "EIO EPERM EBUSY"
+	errors["ftruncate"] = errors["fallocate"] = "EIO EINTR EPERM"
+	errors["chmod"] = errors["fchown"] = errors["fchownat"] = "EPERM EIO"
+	errors["fchmod"] = errors["fchmodat"] = errors["utimensat"] = "EPERM EIO"
+	errors["fsetxattr"] = errors["lsetxattr"] = "ENOSPC ENOMEM EPERM"
+	errors["fgetxattr"] = errors["lgetxattr"] = "EIO ENOMEM"
+	errors["flistxattr"] = errors["llistxattr"] = "EIO ENOMEM"
+	errors["fremovexattr"] = errors["lremovexattr"] = "EIO EPERM"
+	errors["stat"] = errors["fstat"] = errors["lstat"] = errors["statx"] = look
+	errors["newfstatat"] = errors["access"] = errors["faccessat"] = errors["faccessat2"] = look
+	errors["readlink"] = errors["readlinkat"] = errors["chdir"] = errors["fchdir"] = errors["fstatfs"] = look
+	errors["chroot"] = "EPERM ENOMEM"
+	errors["mmap"] = errors["brk"] = errors["mprotect"] = errors["madvise"] = "ENOMEM"
+	errors["munmap"] = "EINVAL"
+	errors["mincore"] = "EAGAIN ENOMEM"
+	errors["lseek"] = "EIO EINVAL"
+	errors["fcntl"] = "EINVAL EAGAIN ENOMEM"
+	errors["fsopen"] = errors["fsconfig"] = errors["fsmount"] = errors["fspick"] = mounting
+	errors["open_tree"] = errors["move_mount"] = errors["mount"] = mounting
+	errors["umount2"] = "EBUSY EPERM"
+	errors["fork"] = errors["clone"] = "EAGAIN ENOMEM"
+	errors["wait4"] = "EINTR"
+	errors["unshare"] = "EPERM ENOMEM"
+	errors["execve"] = "ENOMEM EIO"
+	errors["rt_sigprocmask"] = errors["rt_sigaction"] = "EINVAL"
+	errors["rt_sigtimedwait"] = "EINTR"
+	errors["sched_getaffinity"] = "EINVAL"
+	errors["fadvise64"] = "EINVAL"
+	errors["ioctl"] = "EIO"
+	errors["close"] = "EIO EINTR"
+	errors["socket"] = "EMFILE ENOMEM"
+	errors["connect"] = "EAGAIN EACCES"
+	# These cannot fail, or are made by the libc alone before main().
+	never = "^(any|arch_prctl|exit|exit_group|futex|geteuid|getpid|getrandom|gettid|prlimit64|rseq|" \
+		"set_robust_list|set_tid_address|umask|uname)$"
+}
+
+$1 ~ never { next }
+
+!($1 in errors) {
+	print "faults.awk: no error is known for " $1 >"/dev/stderr"
+	exit 1
+}
+
+{
+	count = split(errors[$1], list, " ")
+	number = $2 < points ? $2 : points
+	for (i = 1; i <= number; i++) {
+		at = $2 <= points || number == 1 ? i : int(($2 - 1) * (i - 1) / (number - 1)) + 1
+		print $1 ":" at ":" list[(i - 1) % count + 1]
+		total++
+	}
+}
+
+END { exit !total }

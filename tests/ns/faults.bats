@@ -1,0 +1,106 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Every system call that the helper makes fails once, at its first and at its last time and between,
+# in each of the ways to boot; and signals come at any moment. Then init runs and has all, or the
+# source is what it was and a message says what failed (tests/ns/fault). More points, or another seed:
+#
+#   FAULT_POINTS=20 FAULT_SEED=1 bats tests/ns/faults.bats
+
+setup()
+{
+	[ "$(uname -m)" = x86_64 ] || skip "tests/tools/fault.c knows the registers of x86-64 alone"
+}
+
+# counts WAY: how often a run makes each call.
+counts()
+{
+	"$BATS_TEST_DIRNAME/fault" "$1" count "$BATS_TEST_TMPDIR/count-$1"
+}
+
+# run_all: the boots of which standard input names WAY and FAULT, one a line; what was made of them.
+run_all()
+{
+	local results=$BATS_TEST_TMPDIR/results
+
+	# shellcheck disable=SC2016 # expanded by the shell that is started
+	xargs -P "$(nproc)" -L 1 bash -c 'directory=$(mktemp -d "$0/run.XXXXXX")
+		"$1/fault" "$2" "$3" "$directory" && rm -r "$directory"' \
+		"$BATS_TEST_TMPDIR" "$BATS_TEST_DIRNAME" >"$results" 2>&1 || :
+	echo "# $(grep -c ': ' "$results") boots: $(sed -n 's/^[a-z-]* [^ ]*: //p' "$results" |
+		sort | uniq -c | tr -s ' \n' ' ')" >&3
+	grep -A 12 WRONG "$results" || :
+}
+
+# all_calls LEAST WAY...: every call fails, so many faults at least.
+all_calls()
+{
+	local least=$1 way
+	shift
+
+	for way; do
+		counts "$way" >"$BATS_TEST_TMPDIR/counts"
+		awk -f "$BATS_TEST_DIRNAME/faults.awk" -v points="${FAULT_POINTS:-4}" "$BATS_TEST_TMPDIR/counts" |
+			sed "s/^/$way /"
+	done >"$BATS_TEST_TMPDIR/list"
+	# A /proc that cannot be opened is mounted anew, and then has the real words, not those of the test.
+	sed -i '/^service [^ ]*\(open\|fstatfs\):1:/d' "$BATS_TEST_TMPDIR/list"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/list")" -ge "$least" ]
+	run_all <"$BATS_TEST_TMPDIR/list"
+	[ "$(grep -c ': \(complete\|back\|refused\)$' "$BATS_TEST_TMPDIR/results")" -eq "$(wc -l <"$BATS_TEST_TMPDIR/list")" ]
+	grep -q ': complete$' "$BATS_TEST_TMPDIR/results"
+	grep -q ': refused$' "$BATS_TEST_TMPDIR/results"
+}
+
+@test "every call fails: the initramfs is moved, a ramfs and a tmpfs, or bound" {
+	all_calls 500 ramfs tmpfs dense bind
+	grep -q ': back$' "$BATS_TEST_TMPDIR/results"
+}
+
+@test "every call fails: root=tmpfsroot, a directory and all, and as a service of systemd" {
+	all_calls 400 directory whole service
+	grep -q ': back$' "$BATS_TEST_TMPDIR/results"
+}
+
+@test "every call fails: a real root is copied, or switched to as it is" {
+	all_calls 200 realroot newroot
+}
+
+# signals COUNT SIGNAL...: at random moments, as a service, which alone can be ended.
+signals()
+{
+	local count=$1 way i
+	shift
+	RANDOM=${FAULT_SEED:=$((SECONDS + $(date +%s) % 32768))}
+	echo "# FAULT_SEED=$FAULT_SEED" >&3
+	for way in service service-tmpfs; do
+		all=$(counts "$way" | sed -n 's/^any //p')
+		for ((i = 0; i < count / 2; i++)); do
+			echo "$way any:$(((RANDOM << 15 | RANDOM) % all + 1)):${*:i%$#+1:1}"
+		done
+	done >"$BATS_TEST_TMPDIR/list"
+	run_all <"$BATS_TEST_TMPDIR/list"
+}
+
+@test "SIGTERM and SIGINT at a hundred moments: all is back, or all is moved" {
+	signals 100 SIGTERM SIGINT
+	[ "$(grep -c ': \(complete\|back\|ended\)$' "$BATS_TEST_TMPDIR/results")" -eq 100 ]
+	[ "$(grep -c ': back$' "$BATS_TEST_TMPDIR/results")" -ge 10 ]
+}
+
+@test "SIGKILL and crashes at a hundred moments: the target is mounted, and the next run moves all" {
+	signals 100 SIGKILL SIGSEGV SIGKILL
+	[ "$(grep -c ': taken up$' "$BATS_TEST_TMPDIR/results")" -ge 98 ] # the last calls may not be made
+	[ "$(grep -c ': \(taken up\|complete, not made\)$' "$BATS_TEST_TMPDIR/results")" -eq 100 ]
+}
+
+# Cutting and writing take a capability away: for some calls neither tree has it.
+@test "SIGKILL at each file: the next run knows its owner and attributes" {
+	local count i
+	count=$(counts service-tmpfs | sed -n 's/^fchown //p')
+	[ "$count" -gt 20 ]
+	for ((i = 1; i <= count; i++)); do
+		echo "service-tmpfs fchown:$i:SIGKILL"
+	done >"$BATS_TEST_TMPDIR/list"
+	run_all <"$BATS_TEST_TMPDIR/list"
+	[ "$(grep -c ': taken up$' "$BATS_TEST_TMPDIR/results")" -eq "$count" ]
+}

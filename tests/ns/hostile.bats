@@ -1,0 +1,90 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Trees that want the move to write or delete elsewhere, or that change under it. A canary file system
+# is mounted in the tree, another one lies beside it: both stay as they are. Names of all bytes, 600
+# levels, holes and links are hardtree's (move.bats), 200,000 entries scale.bats's.
+
+# shellcheck disable=SC2030,SC2031 # status and output are set by bats' run
+# shellcheck disable=SC2016 # the code in quotes is for the root that is booted
+load namespace
+
+# In PREPARE: two canaries, and a tree that leads to them.
+canaries='mkdir canary ../outside; mount -t tmpfs canary canary
+	for at in canary ../outside; do mkdir -p $at/d/e; echo alive >$at/file; echo alive >$at/d/e/file; ln $at/file $at/link; done
+	dumptree canary >../canary.before; dumptree ../outside >../outside.before
+	hardtree --small tree; mkdir tree/leads; (cd tree/leads
+		ln -s / root; ln -s /canary absolute; ln -s ../../canary relative; ln -s ../../../outside outside
+		ln -s "$directory/outside" far; ln -s loop-b loop-a; ln -s loop-a loop-b; ln -s . self; ln -s .. up
+		ln -s ../../../../../../../../../../../../../../canary/file high; ln -s -- /canary/d -rf; ln -s "$directory/outside/file" "%s%n"
+		mkdir canary; ln -s /canary canary/canary; ln -s ../../../canary "new
+line"; touch -- --help -- -; mkdir -- "-r
+f"; ln -s /canary "$(printf "\377\376")")'
+# In AFTER: they are as they were.
+alive='dumptree "$root/canary" | diff ../canary.before - && dumptree ../outside | diff ../outside.before - && echo alive'
+
+@test "symlinks out of the tree, and names that look like options: moved as they are, followed nowhere" {
+	for type in ramfs tmpfs; do
+		boot -t "$type" -p "$canaries; dumptree tree >../tree.before" \
+			-a "dumptree \"\$root/tree\" | diff ../tree.before -; $alive; ls -A" -- tmpfsroot /init
+		[ "$status" -eq 0 ]
+		[[ "$output" == *$'\nalive' ]]
+		rm -rf "$BATS_TEST_TMPDIR/outside"
+	done
+}
+
+@test "a move that fails in such a tree is given back, and follows nothing" {
+	boot -p "$canaries" -a "unchanged; $alive" \
+		-w "$BATS_TEST_DIRNAME/../../build/tools/fault unlinkat:60:EIO --" -- \
+		tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 129 ]
+	[[ "$output" == *"all that was moved is back in its place"*$'\nalive' ]]
+}
+
+# while_moving CODE: that is run over and over in the tree's directory "busy" while the move, made slow, is at
+# work; nothing else is lost, wherever it is then.
+while_moving()
+{
+	rm -rf "$BATS_TEST_TMPDIR/outside"
+	boot -t "${2-ramfs}" -p "$canaries; mkdir tree/busy; dumptree --exclude busy tree >../tree.before
+		(cd tree/busy && while [ -e ../../../moving ]; do $1 done) >/dev/null 2>&1 & touch ../moving" \
+		-a "rm ../moving; wait; dumptree --exclude busy \"\$root/tree\" | diff ../tree.before - && echo same; $alive" \
+		-w 'strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=unlinkat,openat -e inject=unlinkat,openat:delay_enter=300' -- \
+		tmpfsroot --onfail=reboot /init
+	[[ "$output" == *$'same\nalive' ]]
+	[ "$status" -eq 0 ] || [[ "$status" -eq 129 && "$output" == *"all that was moved is back in its place"* ]]
+	echo "# $(grep -o 'moving /.*' <<<"$output" || echo moved)" >&3
+}
+
+@test "a file grows, shrinks or vanishes while it is moved" {
+	while_moving 'echo more >>grows; head -c 3000000 /dev/zero >>large; [ $(stat -c %s large) -lt 20000000 ] || : >large;'
+	while_moving 'head -c 3000000 /dev/zero >shrinks; : >shrinks; head -c 10 /dev/zero >shrinks;' tmpfs
+	while_moving 'for i in 1 2 3 4 5 6 7 8 9; do echo x >$i; ln -f $i link-$i; mkdir d-$i; done; rm -rf *;'
+	while_moving 'for i in 1 2 3 4 5 6; do mkdir -p a/$i; mv a b-$i; ln -s /canary a; rm a; mkdir a; done; rm -rf b-*;' tmpfs
+}
+
+@test "a mount appears below the tree while it is moved: what is on it stays" {
+	boot -p "$canaries; mkdir tree/zz; echo below >tree/zz/below; touch ../moving
+		(while ! pgrep -x tmpfsroot; do :; done; sleep 0.1; mount -t tmpfs late tree/zz; echo late >tree/zz/file; exec 8<tree/zz
+			while [ -e ../moving ]; do sleep 0.1; done; ls /proc/self/fd/8/ >../late) >/dev/null 2>&1 &" \
+		-a "rm ../moving; wait; cat ../late; $alive; cat \"\$root/tree/few/sub/small\" | wc -c" \
+		-w 'strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=unlinkat -e inject=unlinkat:delay_enter=5000' -- \
+		tmpfsroot --onfail=reboot /init
+	[[ "$output" == *$'\nfile\nalive\n4097' ]]
+	[ "$status" -eq 0 ] || [[ "$status" -eq 129 && "$output" == *"all that was moved is back in its place"* ]]
+}
+
+@test "immutable and append-only files: of a real root they are copied, an initramfs with them is refused or given back" {
+	boot -k quiet -p 'mkdir new; truncate -s 32M ../disk; mkfs.ext4 -q ../disk; mount -o loop ../disk new; mkdir new/bin new/d
+			cp bin/busybox new/bin; ln -s busybox new/bin/sh; cp init new/init; echo 1 >new/d/immutable; echo 2 >new/d/append
+			chattr +i new/d/immutable new/d; chattr +a new/d/append; sync; dumptree --no-atime new >../new.before' \
+		-a 'cat "$root/d/immutable" "$root/d/append"; mount -o loop ../disk ../root; dumptree --no-atime ../root | diff ../new.before - && lsattr ../root/d' \
+		-- tmpfsroot --tmpfsroot=yes /new /init
+	[ "$status" -eq 0 ]
+	[[ "$output" == *$'\n1\n2\n'*'----i---'*'immutable'* ]]
+	rm "$BATS_TEST_TMPDIR/disk"
+	boot -t tmpfs -p 'echo x >file; chattr +i file 2>/dev/null || touch ../none; cp -a bin/busybox big' \
+		-a 'unchanged && echo unchanged; chattr -i file; [ ! -e ../none ] || echo none' -- tmpfsroot --onfail=reboot /init
+	[[ "$output" != *none ]] || skip "tmpfs has no immutable files on this kernel"
+	[ "$status" -eq 129 ]
+	[[ "$output" == *"moving /file: "*"Operation not permitted"*unchanged ]]
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# One image boots SOAK_BOOTS (50) times in a row: all have the same outcome, and as much memory after it.
+
+BATS_TEST_DIRNAME=$BATS_TEST_DIRNAME/../vm
+# shellcheck source=SCRIPTDIR/../vm/vm.bash
+source "$BATS_TEST_DIRNAME/vm.bash"
+
+# outcome NAME: what is the same in each boot; of the report the figures that do not tell time or memory.
+outcome() {
+	sed -n 's/^RESULT \(rootfs\|blocks\|size\|hash\|argv\|root_has_parent\|root_mode\|mount\|oldroot\)=/&/p
+		/^REPORT .*"\(source\|source_type\|method\|entries\|directories\|hard_links\|bytes\|attributes_lost\|warnings\)"/p' \
+		"$logs/$1.log"
+}
+
+@test "boots in a row: the same outcome, memory within 2 %" {
+	local boots=${SOAK_BOOTS:-50} i lowest='' highest='' available
+	need "$helper" "$tools/oldroot"
+	head -c 4000037 /dev/urandom >"$BATS_TEST_TMPDIR/block"
+	for ((i = 1; i <= boots; i++)); do
+		memory=512 tiny soak bookworm 'root=/dev/ram0 rd.tmpfsroot.onfail=poweroff' "$vm/guest/memory:/init" \
+			"$BATS_TEST_TMPDIR/block:/block" "$tools/oldroot:/usr/bin/oldroot" </dev/null
+		shows soak 'GUEST DONE'
+		never soak 'Kernel panic|Out of memory|oom-kill'
+		outcome soak >"$BATS_TEST_TMPDIR/outcome"
+		[ -e "$BATS_TEST_TMPDIR/first" ] || cp "$BATS_TEST_TMPDIR/outcome" "$BATS_TEST_TMPDIR/first"
+		diff "$BATS_TEST_TMPDIR/first" "$BATS_TEST_TMPDIR/outcome"
+		# What is free, of what was: a file fills nine tenths.
+		available=$(($(result soak memory) / 1024 - $(result soak available_kb)))
+		[ -n "$lowest" ] && [ "$lowest" -le "$available" ] || lowest=$available
+		[ -n "$highest" ] && [ "$highest" -ge "$available" ] || highest=$available
+	done
+	echo "# $boots boots, $lowest to $highest KiB in use after them" >&3
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/first")" -gt 10 ]
+	[ $(((highest - lowest) * 100)) -le $((lowest * 2)) ]
+}

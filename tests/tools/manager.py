@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""manager DIRECTORY [ERROR]: stands in for systemd, PID 1 of an initramfs whose root is DIRECTORY.
+
+It listens on run/systemd/private there and answers one call, with ERROR if that is given; what it was
+asked, and the states that it was notified of (run/notify), are appended to DIRECTORY/../manager.log.
+"""
+import os
+import re
+import signal
+import socket
+import struct
+import sys
+
+os.chdir(sys.argv[1])
+log = open("../manager.log", "a", buffering=1)
+states = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+states.bind("run/notify")
+states.setblocking(False)
+server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+server.bind("run/systemd/private")
+server.listen(1)
+signal.alarm(20)  # where nobody calls
+for descriptor in 1, 2:  # whoever waits for the output need not wait for this
+    os.close(descriptor)
+client, _ = server.accept()
+
+hello = b""
+while not hello.endswith(b"BEGIN\r\n"):
+    hello += client.recv(1)
+log.write("hello %r\n" % hello)
+client.sendall(b"OK 0123456789abcdef0123456789abcdef\r\n")
+
+header = client.recv(16, socket.MSG_WAITALL)
+kind, flags, version = header[1:4]
+body_length, serial, fields_length = struct.unpack("=III", header[4:16])
+fields = client.recv((fields_length + 7) // 8 * 8, socket.MSG_WAITALL)
+body = client.recv(body_length, socket.MSG_WAITALL)
+member = re.search(rb"SwitchRoot", fields)
+strings, at = [], 0
+while at < len(body):
+    at = (at + 3) // 4 * 4
+    (length,) = struct.unpack_from("=I", body, at)
+    strings.append(body[at + 4 : at + 4 + length].decode())
+    at += 4 + length + 1
+log.write("%s %s\n" % (member.group().decode() if member else "?", strings))
+try:
+    while True:
+        log.write("notified %s\n" % states.recv(4096).decode())
+except BlockingIOError:
+    pass
+
+
+def message(kind, body=b""):
+    # the one field: the serial that it answers
+    field = struct.pack("=B1s1sBI", 5, b"\1", b"u", 0, serial)
+    start = struct.pack("=cBBBIII", b"l" if sys.byteorder == "little" else b"B", kind, 0, 1,
+                        len(body), 1, len(field))
+    return start + field + body
+
+
+def string(text):
+    data = text.encode()
+    return struct.pack("=I", len(data)) + data + b"\0"
+
+
+client.sendall(message(4, string("a signal comes first")))
+client.sendall(message(3, string(sys.argv[2])) if len(sys.argv) > 2 else message(2))
+client.close()
