@@ -97,14 +97,14 @@ step() {
 staircase() {
 	local left pids=()
 	[ -e "$BATS_FILE_TMPDIR/block" ] || head -c 4000037 /dev/urandom >"$BATS_FILE_TMPDIR/block"
-	for left in 30000 16000 9000 6000 5000 4000 3000 2000; do
+	for left in 30000 16000 9000 6000 5000 4000 3000 1000; do
 		step "$1" "$2" "$left" &
 		pids+=($!)
 		[ ${#pids[@]} = 1 ] || { wait "${pids[0]}" && wait "${pids[1]}" && pids=(); }
 	done
 	cat "$logs/stair-$1"-*.outcome
 	[ "$(cat "$logs/stair-$1-30000.outcome")" = moved ]
-	[ "$(cat "$logs/stair-$1-2000.outcome")" = refused ]
+	[ "$(cat "$logs/stair-$1-1000.outcome")" = refused ]
 }
 
 @test "6.1, rootfs a ramfs: less and less memory, until the move is refused" { staircase bookworm ramfs; }
