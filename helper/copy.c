@@ -36,7 +36,7 @@ int copy_small(struct copy *copy)
 	if (got < 0)
 		return failed(copy, "read", errno);
 	if ((size_t)got != wanted)
-		return failed(copy, "read", ESTALE);
+		return failed(copy, COPY_CHANGED, ESTALE);
 	result = write_all(copy->target, copy->buffer, wanted);
 	copy->copied += wanted;
 	return result < 0 ? failed(copy, "write", -result) : 0;
@@ -69,7 +69,7 @@ static int copy_block(struct copy *copy, uint64_t from, size_t length)
 	if (got < 0)
 		return failed(copy, "read", errno);
 	if ((size_t)got != length)
-		return failed(copy, "read", ESTALE);
+		return failed(copy, COPY_CHANGED, ESTALE);
 	return write_at(copy, copy->buffer, length, from);
 }
 

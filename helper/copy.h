@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define COPY_BUFFER (256UL * 1024)
+#define COPY_CHANGED "read (it has changed meanwhile)" /* the operation, with ESTALE */
 
 struct copy {
 	int source, target; /* open for reading, for writing */

@@ -484,6 +484,16 @@ static const char *copy_chunks(struct move *move, struct copy *copy, uint64_t fr
 	return NULL;
 }
 
+/* What has been written behind the size that is copied would be lost. */
+static bool is_longer(int source, const struct sys_stat *st)
+{
+	struct sys_stat now;
+	int result = sys_stat(source, "", &now);
+
+	errno = result < 0 ? -result : ESTALE;
+	return result < 0 || now.size != st->size;
+}
+
 /* Copies the data of an open file from offset FROM on, and cuts the source where it may; *HELD gets
  * the bytes that are held twice after it. */
 static const char *copy_content(struct walk_worker *worker, int source, int target,
@@ -500,8 +510,8 @@ static const char *copy_content(struct walk_worker *worker, int source, int targ
 	const char *operation = NULL;
 
 	*held = 0;
-	if (st->size == 0)
-		return NULL;
+	if (cut && is_longer(source, st)) /* from here on nobody else has it open */
+		return COPY_CHANGED;
 	if (small) {
 		int result = copy_small(&copy);
 
@@ -517,6 +527,8 @@ static const char *copy_content(struct walk_worker *worker, int source, int targ
 			return "truncate in the target"; /* there may be a hole at the end */
 	}
 	*held = cut ? 0 : copy.copied;
+	if (!operation && !small && !cut && is_longer(source, st))
+		return COPY_CHANGED;
 	return operation;
 }
 

@@ -52,7 +52,7 @@ static int parse(const char *list, uint64_t *set)
 
 		if (length && capability < 0)
 			return log_error(0,
-					"run-init: -d %.*s is not a capability, see "
+					"-d %.*s is not a capability, see "
 					"capabilities(7)",
 					(int)length, list);
 		if (length)
@@ -126,9 +126,8 @@ void runinit_console(const char *console)
 	auto_close int fd = open(console, O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
-		(void)log_warning(errno, "run-init: opening the console %s", console);
+		(void)log_warning(errno, "opening the console %s", console);
 	for (int to = STDIN_FILENO; fd >= 0 && to <= STDERR_FILENO; to++)
 		if (dup2(fd, to) < 0)
-			(void)log_warning(
-					errno, "run-init: making %s the standard streams", console);
+			(void)log_warning(errno, "making %s the standard streams", console);
 }

@@ -62,6 +62,24 @@ while_moving()
 	while_moving 'for i in 1 2 3 4 5 6; do mkdir -p a/$i; mv a b-$i; ln -s /canary a; rm a; mkdir a; done; rm -rf b-*;' tmpfs
 }
 
+# Whoever opens the file is kept waiting, and it grows meanwhile.
+@test "a file that has grown when it is copied: none of it is lost" {
+	local size hold
+	for kind in '0 :' '5 :' '6000000 :' '6000000 exec 8<tree/grows'; do
+		read -r size hold <<<"$kind"
+		rm -rf "${BATS_TEST_TMPDIR:?}"/*
+		boot -p "mkdir tree; head -c $size /dev/zero >tree/grows; touch ../moving; ($hold; while [ -e ../moving ]; do
+				[ ! -e tree/grows ] || { printf x >>tree/grows; printf x >>../written; }
+				sleep 0.05
+			done) >/dev/null 2>&1 &" \
+			-a "rm ../moving; wait; tail -c +$((size + 1)) tree/grows | cmp - ../written && echo same" \
+			-w 'strace -D -f -qq -o /dev/null -P grows -e trace=openat -e inject=openat:delay_enter=300000' -- \
+			tmpfsroot --onfail=reboot /init
+		[ "$status" -eq 129 ]
+		[[ "$output" == *'moving /tree/grows: read (it has changed meanwhile): Stale file handle'*'all that was moved is back in its place'*$'\nsame' ]]
+	done
+}
+
 @test "a mount appears below the tree while it is moved: what is on it stays" {
 	boot -p "$canaries; mkdir tree/zz; echo below >tree/zz/below; touch ../moving
 		(while ! pgrep -x tmpfsroot; do :; done; sleep 0.1; mount -t tmpfs late tree/zz; echo late >tree/zz/file; exec 8<tree/zz
