@@ -17,24 +17,30 @@ counts()
 	"$BATS_TEST_DIRNAME/fault" "$1" count "$BATS_TEST_TMPDIR/count-$1"
 }
 
-# run_all: the boots of which standard input names WAY and FAULT, one a line; what was made of them.
+# run_all: the boots of which standard input names WAY and FAULT, one a line; what was made of them. How
+# often a call is made may depend on which thread comes first: where it was not, that boot is made again; of
+# a hundred one may never be made.
 run_all()
 {
 	local results=$BATS_TEST_TMPDIR/results
 
 	# shellcheck disable=SC2016 # expanded by the shell that is started
-	xargs -P "$(nproc)" -L 1 bash -c 'directory=$(mktemp -d "$0/run.XXXXXX")
-		"$1/fault" "$2" "$3" "$directory" && rm -r "$directory"' \
+	xargs -P "$(nproc)" -L 1 bash -c 'for _ in 1 2 3; do
+			directory=$(mktemp -d "$0/run.XXXXXX")
+			result=$("$1/fault" "$2" "$3" "$directory" 2>&1) && rm -r "$directory"
+			[[ $result == *", not made" ]] || break
+		done
+		echo "$result"' \
 		"$BATS_TEST_TMPDIR" "$BATS_TEST_DIRNAME" >"$results" 2>&1 || :
 	echo "# $(grep -c ': ' "$results") boots: $(sed -n 's/^[a-z-]* [^ ]*: //p' "$results" |
 		sort | uniq -c | tr -s ' \n' ' ')" >&3
-	grep -A 12 WRONG "$results" || :
+	grep -e 'not made' -A 12 -e WRONG "$results" || :
 }
 
 # all_calls LEAST WAY...: every call fails, so many faults at least.
 all_calls()
 {
-	local least=$1 way
+	local least=$1 way all missed
 	shift
 
 	for way; do
@@ -46,7 +52,9 @@ all_calls()
 	sed -i '/^service [^ ]*\(open\|fstatfs\):1:/d' "$BATS_TEST_TMPDIR/list"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/list")" -ge "$least" ]
 	run_all <"$BATS_TEST_TMPDIR/list"
-	[ "$(grep -c ': \(complete\|back\|refused\)$' "$BATS_TEST_TMPDIR/results")" -eq "$(wc -l <"$BATS_TEST_TMPDIR/list")" ]
+	all=$(wc -l <"$BATS_TEST_TMPDIR/list") missed=$(grep -c ': complete, not made$' "$BATS_TEST_TMPDIR/results" || :)
+	[ "$(grep -c ': \(complete\|back\|refused\)$' "$BATS_TEST_TMPDIR/results")" -eq $((all - missed)) ]
+	[ "$missed" -le $((all / 100)) ]
 	grep -q ': complete$' "$BATS_TEST_TMPDIR/results"
 	grep -q ': refused$' "$BATS_TEST_TMPDIR/results"
 }
