@@ -173,6 +173,15 @@ manager='cat "$directory/manager.log"'
 	[[ $output != *initrd-release* && $(grep -c dracut-state.sh <<<"$output") -eq 1 ]]
 }
 
+@test "service: method=bind of the whole initramfs is refused, and where no NEWROOT is named" {
+	service "$whole_bound" -k 'root=tmpfsroot rd.tmpfsroot.method=bind' -a 'unchanged && echo unchanged' -- tmpfsroot /sysroot
+	[ "$status" -eq 1 ]
+	[[ $output == *'rd.tmpfsroot.method=bind: systemd deletes the initramfs that it leaves, and that is bound: use method=copy'*unchanged ]]
+	service "$whole_bound" -k root=tmpfsroot -a 'unchanged && echo unchanged' -- tmpfsroot /init
+	[ "$status" -eq 1 ]
+	[[ $output == *'systemd does the switch, to a NEWROOT: name it'*unchanged ]]
+}
+
 @test "service: a real root is copied and unmounted, with what is mounted on it" {
 	service "$tree; truncate -s 64M ../disk; mkfs.ext4 -q -d sysroot ../disk; rm -r sysroot/*
 		mount -o loop,ro ../disk sysroot; mount -t tmpfs below sysroot/deep; echo kept >sysroot/deep/file" \

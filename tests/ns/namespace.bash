@@ -14,6 +14,20 @@ sanitize()
 	mapfile -t lines < <(grep . <<<"$output" || :)
 }
 
+# What memcheck finds is a failure. It has no reboot(2).
+memcheck()
+{
+	output=$(grep -v ': reboot: Function not implemented$' <<<"$output" || :)
+	mapfile -t lines < <(grep . <<<"$output" || :)
+	! grep -v '^--[0-9]*-- ' "$BATS_TEST_TMPDIR/memcheck.log" || status=99
+}
+
+# not_by_memcheck REASON: the test is not for it.
+not_by_memcheck()
+{
+	[ -z "${TMPFSROOT_TEST_MEMCHECK-}" ] || skip "$1"
+}
+
 # boot [OPTION...] -- COMMAND: runs it, with bats' "status", "output" and "lines".
 boot()
 {
@@ -26,6 +40,7 @@ boot()
 	shift
 	run timeout -s KILL "${TMPFSROOT_TEST_SECONDS:-60}" "$BATS_TEST_DIRNAME/boot" "${options[@]}" "$BATS_TEST_TMPDIR" "$@"
 	[ -z "${ASAN_OPTIONS-}" ] || sanitize
+	[ -z "${TMPFSROOT_TEST_MEMCHECK-}" ] || memcheck
 	echo "status $status: $output" # seen where the test fails
 }
 

@@ -15,11 +15,11 @@ new_root='mkdir new canary dev run sys usr/sbin; mount -t tmpfs canary canary; e
 	mount -t tmpfs the-dev dev; mount -t tmpfs the-run run; mount -t tmpfs the-sys sys
 	mkdir run/sub; mount -t tmpfs the-sub run/sub; mknod -m 666 dev/console c 1 3
 	printf "#!/bin/sh\necho new init: \$0 \$* [\$TMPFSROOT]; cat /proc/mounts\n" >new/sbin/init
-	chmod +x new/sbin/init; exec 7<canary'
+	chmod +x new/sbin/init; exec 6<canary'
 
 switches_with()
 {
-	boot -k quiet -p "$new_root" -a 'ls -A; cat /proc/self/fd/7/file' -- "$@"
+	boot -k quiet -p "$new_root" -a 'ls -A; cat /proc/self/fd/6/file' -- "$@"
 	[ "$status" -eq 0 ]
 	[ "${lines[0]}" = "new init: /sbin/init a b []" ]
 	[ "$(grep -c '^new / tmpfs ' <<<"$output")" -eq 1 ]
@@ -50,6 +50,12 @@ switches_with()
 	[ "${lines[0]}" = "new init: /sbin/init a []" ]
 }
 
+@test "run-init starts init where there is no such console" {
+	boot -k quiet -p "$new_root" -- run-init -c /none /new /sbin/init a
+	[ "${lines[0]}" = "run-init: opening the console /none: No such file or directory" ]
+	[ "${lines[1]}" = "new init: /sbin/init a []" ]
+}
+
 @test "run-init -d takes capabilities away for good" {
 	boot -k quiet -p "$new_root; printf '#!/bin/sh\ngrep Cap /proc/self/status\n' >new/sbin/init
 		ln -s busybox new/bin/grep" -- run-init -c /proc/self/fd/1 -d cap_chown,KILL /new /sbin/init
@@ -63,7 +69,7 @@ switches_with()
 @test "run-init refuses a capability that does not exist" {
 	boot -a unchanged -k rd.tmpfsroot.onfail=reboot -p "$new_root" -- run-init -d cap_chwon /new /sbin/init
 	[ "$status" -eq 129 ]
-	[[ "${lines[0]}" == "run-init: run-init: -d cap_chwon is not a capability"* ]]
+	[[ "${lines[0]}" == "run-init: -d cap_chwon is not a capability"* ]]
 }
 
 @test "run-init -n only asks whether init is there, whatever is wanted of the move" {

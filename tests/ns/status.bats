@@ -6,12 +6,12 @@
 load namespace
 
 @test "--dry-run prints the plan and changes nothing" {
-	boot -n -k '' -a unchanged -p 'mkdir run; mount -t tmpfs run run; ln init link; truncate -s 1G sparse' \
+	boot -n -k '' -a unchanged -p 'mkdir run; mount -t tmpfs run run; ln init link; truncate -s 1G sparse; head -c 12000000 /dev/zero >large' \
 		-- tmpfsroot --dry-run /init
 	[ "$status" -eq 0 ]
 	[ "${lines[0]}" = "source: the whole initramfs, moved to a new tmpfs (/ is ramfs)" ]
 	[[ "$output" == *$'\nentries: '*" directories, 1 further hard links"* ]]
-	[[ "$output" == *$'\nbytes to allocate: '*" MiB), the largest file 1.9 MiB"* ]]
+	[[ "$output" == *$'\nbytes to allocate: '*" MiB), the largest file 11.4 MiB"* ]]
 	[[ "$output" == *$'\nlimits of the target: '*" inodes; needed: "* ]]
 	[[ "$output" == *$'\nmemory: '*" available, "*" needed for the move, 0 B must stay"* ]]
 	awk '$1 == "memory:" { told = $2 * ($3 ~ /GiB/ ? 1048576 : 1024) }
