@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define COPY_BUFFER (256UL * 1024)
+#define COPY_BUFFER  (256UL * 1024)
 #define COPY_CHANGED "read (it has changed meanwhile)" /* the operation, with ESTALE */
 
 struct copy {
