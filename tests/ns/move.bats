@@ -97,6 +97,7 @@ load namespace
 }
 
 @test "started by rdinit=, it gives all its arguments to /init" {
+	not_by_memcheck "it gives the program another name than rdinit= does"
 	boot -k 'rdinit=/usr/bin/tmpfsroot' -- /usr/bin/tmpfsroot --version two
 	[ "$status" -eq 0 ]
 	[ "${lines[0]}" = "init: /init --version two TMPFSROOT=1" ]
