@@ -9,12 +9,6 @@ maker=dracut-image
 # shellcheck source=SCRIPTDIR/image.bash
 source "$BATS_TEST_DIRNAME/image.bash"
 
-# What is typed is typed once: where an emulated machine hangs, the whole test is made again.
-setup() {
-	# shellcheck disable=SC2034 # bats' own
-	BATS_TEST_RETRIES=1
-}
-
 off='rd.shell=0 rd.emergency=poweroff'
 small=rd.tmpfsroot.opts=size=1M
 
