@@ -16,11 +16,6 @@ carried=/run/initramfs
 # The root is on a disk that nothing but us may write to.
 disk='root=LABEL=system ro rd.skipfsck fsck.mode=skip'
 
-# What is typed is typed once: where an emulated machine hangs, the whole test is made again.
-setup() {
-	BATS_TEST_RETRIES=1
-}
-
 # machine NAME SUITE IMAGE DISK WORDS...: boots an image of $maker, with a copy of DISK where
 # that is not "-". What it wrote on its console is in $logs/NAME.log; $logs/NAME.disk says whether the
 # disk is what it was. Standard input is what is typed.
