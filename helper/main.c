@@ -11,6 +11,7 @@
 #include "failure.h"
 #include "interrupt.h"
 #include "log.h"
+#include "memory.h"
 #include "mounts.h"
 #include "move.h"
 #include "options.h"
@@ -41,6 +42,7 @@ struct boot {
 	struct options options;
 	struct request request;
 	struct plan plan;
+	struct memory_settings memory;
 	int proc;
 	bool split; /* a move has failed and could not be given back */
 	double start;
@@ -261,6 +263,7 @@ static int make_switch(struct boot *boot, struct report *report)
 	/* PID 1 sends SIGTERM to all that is left when it switches; a unit that dies of it has
 	 * failed. */
 	interrupt_ignore(true);
+	memory_end(&boot->memory, boot->proc);
 	result = systemd_switch_root(boot->request.new_root, plan->switch_init);
 	if (result < 0) {
 		interrupt_ignore(false);
@@ -268,6 +271,13 @@ static int make_switch(struct boot *boot, struct report *report)
 			switch_displace(plan);
 	}
 	return result;
+}
+
+static int give_back(struct boot *boot, const struct plan *plan)
+{
+	if (plan_is_tight(plan))
+		memory_begin(&boot->memory, boot->proc);
+	return move_back(plan);
 }
 
 /* move, where something is to be moved, and switch. */
@@ -282,7 +292,7 @@ static int do_move_and_switch(struct boot *boot)
 		result = plan_check_moved(&boot->plan, &boot->options);
 		if (result == 0)
 			result = make_switch(boot, &report);
-		if (result < 0 && copies && move_back(&boot->plan) < 0)
+		if (result < 0 && copies && give_back(boot, &boot->plan) < 0)
 			moved.split = true;
 	}
 	boot->split = moved.split;
@@ -297,7 +307,7 @@ static int do_move_and_switch(struct boot *boot)
 
 /* A service that was killed, or a way back that has failed, has left things in two places: then all
  * goes back, and it begins anew. */
-static int undo_interrupted(const struct boot *boot)
+static int undo_interrupted(struct boot *boot)
 {
 	struct plan plan = PLAN_EMPTY;
 	sigset_t before;
@@ -308,7 +318,8 @@ static int undo_interrupted(const struct boot *boot)
 	result = plan_interrupted(&boot->options, &boot->request, boot->proc, &plan);
 	if (result == 0 && plan.target >= 0 && plan_copies(&plan)) {
 		log_message(LOG_WARNING, "a move was interrupted: its tmpfs is on " TMPFS_REFUGE);
-		result = move_back(&plan);
+		result = give_back(boot, &plan);
+		memory_end(&boot->memory, boot->proc);
 		close_fd(&plan.target);
 		if (result == 0)
 			tmpfs_detach();
@@ -381,9 +392,15 @@ static int run(struct boot *boot)
 		return result;
 	if (boot->plan.source == SOURCE_FINISHED)
 		return start_again(boot);
-	result = plan_check(&boot->plan);
+	if (plan_copies(&boot->plan) && plan_is_tight(&boot->plan)) {
+		memory_begin(&boot->memory, boot->proc);
+		result = plan_measure_again(&boot->options, &boot->plan);
+	}
+	if (result == 0)
+		result = plan_check(&boot->plan);
 	if (result == 0)
 		result = move_and_switch(boot);
+	memory_end(&boot->memory, boot->proc);
 	return result < 0 || boot->request.service ? result : execute(boot);
 }
 

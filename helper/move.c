@@ -682,37 +682,6 @@ static int run(struct move *move, const char *patterns, unsigned workers)
 	return result;
 }
 
-/* Where blocks of free pages are split between kinds of memory the kernel raises its watermarks for
- * a while (watermark_boost_factor in the kernel's admin-guide/sysctl/vm.rst), for kswapd to reclaim
- * more. Here nothing can be reclaimed: what it puts aside would be missing, and the machine out of
- * memory. So where there is little that waits until the move is over. */
-#define BOOST "sys/vm/watermark_boost_factor"
-
-/* Returns what it was, freed by end_tight(), or NULL where nothing is to be done. */
-static char *begin_tight(const struct plan *plan)
-{
-	char *before = NULL;
-	int result = plan_is_tight(plan) ? read_file(plan->proc, BOOST, &before, NULL) : 0;
-
-	if (before)
-		result = write_file(plan->proc, BOOST, "0\n");
-	if (result == 0)
-		return before;
-	free(before);
-	(void)log_warning(result, "memory may run out: setting vm.watermark_boost_factor to 0");
-	return NULL;
-}
-
-static void end_tight(const struct plan *plan, char *before)
-{
-	int result = before ? write_file(plan->proc, BOOST, before) : 0;
-
-	if (result < 0)
-		(void)log_warning(result, "vm.watermark_boost_factor stays 0: setting it to %s",
-				before);
-	free(before);
-}
-
 /* Nothing is lost even then: the target is mounted where it can be seen. */
 static void keep_target(const struct plan *plan)
 {
@@ -741,17 +710,14 @@ static void end_move(struct move *move)
 int move_back(const struct plan *plan)
 {
 	struct move back = new_move(plan, plan->target, plan->tree);
-	char *tight;
 	int result;
 
 	if (!plan_moves(plan))
 		return 0; /* nothing was taken */
 	back.back = true;
-	tight = begin_tight(plan);
 	progress_start(&back.progress, plan->entries, plan->bytes, true);
 	result = run(&back, NULL, 1);
 	end_move(&back);
-	end_tight(plan, tight);
 	if (result < 0) {
 		(void)log_error(result, "giving back what was moved failed");
 		keep_target(plan);
@@ -766,7 +732,6 @@ int move_tree(const struct plan *plan, const struct options *options, struct mov
 	struct move move = new_move(plan, plan->tree, plan->target);
 	auto_close int directory = open(".", O_PATH | O_CLOEXEC);
 	double start = seconds_now();
-	char *tight = begin_tight(plan);
 	bool split, large = plan->sparse == 0 &&
 			    tmpfs_begin_large(plan->target, options->tmpfs_options, plan->proc);
 	int error;
@@ -774,7 +739,6 @@ int move_tree(const struct plan *plan, const struct options *options, struct mov
 	progress_start(&move.progress, plan->entries, plan->bytes, options->quiet);
 	error = run(&move, plan->exclude, plan->workers);
 	end_move(&move);
-	end_tight(plan, tight);
 	if (large)
 		tmpfs_end_large(plan->target);
 	/* Where nothing was made the target's top has not got the times that the way back reads. */

@@ -234,11 +234,11 @@ static uint64_t meminfo(const char *text, const char *key)
 }
 
 /* MemAvailable counts on inodes and dentries being reclaimed; those of an initramfs cannot be. */
-static int read_memory(const struct options *options, int proc, struct plan *plan)
+static int read_memory(const struct options *options, struct plan *plan)
 {
 	auto_free char *text = NULL;
 	uint64_t reclaimable;
-	int result = read_file(proc, "meminfo", &text, NULL);
+	int result = read_file(plan->proc, "meminfo", &text, NULL);
 
 	if (result < 0)
 		return log_error(result, "reading /proc/meminfo");
@@ -765,7 +765,7 @@ int plan_interrupted(const struct options *options, const struct request *reques
 		plan->attached = true;
 		result = open_tree_alone(options, request, plan);
 		if (result == 0)
-			result = read_memory(options, proc, plan);
+			result = read_memory(options, plan);
 	}
 	return result;
 }
@@ -789,7 +789,7 @@ int plan_make(const struct options *options, const struct request *request, int 
 	if (result == 0)
 		result = set_exclude(options, request, plan);
 	if (result == 0)
-		result = read_memory(options, proc, plan);
+		result = read_memory(options, plan);
 	if (result == 0 && plan_copies(plan)) {
 		result = open_tree_alone(options, request, plan);
 		if (result == 0)
@@ -800,6 +800,15 @@ int plan_make(const struct options *options, const struct request *request, int 
 			plan_memory(plan);
 	}
 	plan->seconds = seconds_now() - start;
+	return result;
+}
+
+int plan_measure_again(const struct options *options, struct plan *plan)
+{
+	int result = read_memory(options, plan);
+
+	if (result == 0)
+		plan_memory(plan);
 	return result;
 }
 

@@ -75,6 +75,9 @@ int plan_make(const struct options *options, const struct request *request, int 
 int plan_interrupted(const struct options *options, const struct request *request, int proc,
 		struct plan *plan);
 
+/* Looks at memory again, where more of it has become available. As plan_make(). */
+int plan_measure_again(const struct options *options, struct plan *plan);
+
 /* Does the tree fit into the target and into memory: 0 or a negative errno, logged. */
 int plan_check(const struct plan *plan);
 

@@ -197,6 +197,16 @@ manager='cat "$directory/manager.log"'
 	[[ $output == *$'\nprobe\n'*$'deep/er/large\n0' ]]
 }
 
+@test "service: what the kernel keeps back of little memory is as before when systemd is asked" {
+	not_by_memcheck "strace(1) follows the helper"
+	service "$bound; $(has_little 12000)" -k root=tmpfsroot -w "$(reads_little)" -- tmpfsroot /sysroot
+	[ "$status" -eq 0 ]
+	[ "$(settings)" = '0 100000 moved 15000\n 1234567\n asked ' ]
+	error=no service "$bound; $(has_little 12000)" -k root=tmpfsroot -w "$(reads_little)" -- tmpfsroot /sysroot
+	[ "$status" -eq 1 ]
+	[ "$(settings)" = '0 100000 moved 15000\n 1234567\n asked 0 100000 moved 15000\n 1234567\n ' ]
+}
+
 @test "service: a move that was killed is given back by the next, which begins anew" {
 	service "$bound; mkdir sysroot/many; for i in 1 2 3; do head -c 3M /dev/urandom >sysroot/many/\$i; done
 		cp -a sysroot/many ../many" -k root=tmpfsroot -w 'strace -f -qq -o /dev/null -e trace=ftruncate -e inject=ftruncate:signal=KILL:when=3' \

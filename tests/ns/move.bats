@@ -203,3 +203,28 @@ held='sleep 0.5; kill -TERM "$holder"; wait "$holder"; cat ../held; (cd "$root";
 	boot -n -p 'head -c 50000000 /dev/zero >large; exec 5<large' -- tmpfsroot --dry-run /init
 	[[ "$output" == *" available, "[567][0-9].?" MiB needed for the move"* ]]
 }
+
+@test "where it leaves little memory the kernel keeps back less, for as long as it lasts" {
+	local after='umount -R proc || :; ! [ . -ef "$root" ] || unchanged'
+
+	not_by_memcheck "strace(1) follows the helper"
+	boot -k '' -p "$(has_little 12000)" -w "$(reads_little)" -a "$after" -- tmpfsroot /init
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "init: /init  TMPFSROOT=1" ]
+	[ "$(settings)" = '0 100000 moved 15000\n 1234567\n ' ]
+
+	boot -k '' -p "$(has_little 10)" -w "$(reads_little)" -a "$after" -- tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 129 ]
+	[[ "${lines[0]}" == "tmpfsroot: 10.0 KiB of memory are available, the move needs "* ]]
+	[ "$(settings)" = '0 100000 15000\n 1234567\n ' ]
+
+	boot -k '' -p "$(has_little 5000000)" -w "$(reads_little)" -a "$after" -- tmpfsroot /init
+	[ "${lines[0]}" = "init: /init  TMPFSROOT=1" ]
+	[ "$(settings)" = 'moved ' ]
+
+	boot -k '' -p "$(has_little 12000)" -a "$after" \
+		-w "$(reads_little 'mount -o remount,bind,ro proc/sys/vm/watermark_boost_factor;')" -- tmpfsroot /init
+	[ "${lines[0]}" = "tmpfsroot: memory may run out: setting vm.watermark_boost_factor: Read-only file system" ]
+	[ "${lines[1]}" = "init: /init  TMPFSROOT=1" ]
+	[ "$(settings)" = '100000 moved 1234567\n ' ]
+}

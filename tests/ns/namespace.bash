@@ -56,3 +56,28 @@ keeps_everything()
 	diff "$BATS_TEST_TMPDIR/tree.before" "$BATS_TEST_TMPDIR/tree.after"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/tree.after")" -gt 6000 ]
 }
+
+# For PREPARE: /proc is to tell that so many kilobytes are available.
+has_little()
+{
+	printf '%s\n' "mkdir -p ../little; printf 'MemTotal: 524288 kB\nMemAvailable: $1 kB\n' >../little/meminfo
+		echo 15000 >../little/watermark_boost_factor; echo 1234567 >../little/percpu_pagelist_high_fraction"
+}
+
+# reads_little [CODE]: the WRAPPER beside it. That, and two settings of the kernel, are files in ../little.
+reads_little()
+{
+	printf '%s\n' "sh -c 'for file in meminfo sys/vm/watermark_boost_factor sys/vm/percpu_pagelist_high_fraction; do
+			mount --bind ../little/\${file##*/} proc/\$file || exit; done; ${1-} exec \"\$@\"' - \
+		strace -D -f -qq --seccomp-bpf -o ../trace -e trace=write,unlinkat"
+}
+
+# settings: what was written into them, and when /init was moved or systemd asked; and they are as before.
+settings()
+{
+	local vm=$BATS_TEST_TMPDIR/little
+
+	[ "$(cat "$vm/watermark_boost_factor" "$vm/percpu_pagelist_high_fraction")" = $'15000\n1234567' ] || return
+	sed -n 's/.*write(.*, "\(0\|100000\|15000\\n\|1234567\\n\)", .*/\1/p; s/.*unlinkat(.*"init", 0) .*/moved/p; s/.*write(.*AUTH EXT.*/asked/p' \
+		"$BATS_TEST_TMPDIR/trace" | uniq | tr '\n' ' '
+}
