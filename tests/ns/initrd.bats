@@ -49,6 +49,28 @@ moves_directory()
 	[ "${lines[*]:1:4}" = 'kept early NAME=test 1' ]
 }
 
+@test "a directory with nothing mounted on it: mounts on it are carried" {
+	boot -k root=tmpfsroot -p "$tree; mkdir sysroot/data; mount -t tmpfs data sysroot/data; echo kept >sysroot/data/file
+		echo 'cat /data/file' >sysroot/probe" -- /usr/bin/switch_root /sysroot /sbin/init
+	[ "$status" -eq 0 ]
+	[ "${lines[1]}" = kept ]
+}
+
+@test "a directory with nothing mounted on it: what exclude= means begins there" {
+	boot -k 'root=tmpfsroot rd.tmpfsroot.exclude=/sbin rd.tmpfsroot.onfail=reboot' -p "$tree" -a unchanged \
+		-- /usr/bin/switch_root /sysroot /sbin/init
+	[ "$status" -eq 129 ]
+	[ "${lines[0]}" = 'switch_root: /sbin/init is left out by rd.tmpfsroot.exclude=/sbin: change that' ]
+}
+
+@test "a mount on a directory of what is not moved stays behind, and that is told" {
+	boot -k root=tmpfsroot -p "$bound; mkdir -p sysroot/other other/below; mount --bind other sysroot/other
+		echo 'ls -A /other' >sysroot/probe" -- /usr/bin/switch_root /sysroot /sbin/init
+	[ "$status" -eq 0 ]
+	[[ "${lines[0]}" == 'switch_root: moving the mount /sysroot/other to the new root: it stays behind: '*'ross-device link' ]]
+	[ "${#lines[@]}" -eq 2 ]
+}
+
 moves_all()
 {
 	boot -k root=tmpfsroot -p "$1" -a 'ls -A' -- /usr/bin/switch_root /sysroot /sbin/init a
@@ -197,6 +219,12 @@ manager='cat "$directory/manager.log"'
 	[[ $output == *$'\nprobe\n'*$'deep/er/large\n0' ]]
 }
 
+@test "service: systemd does not let in who asks, and all goes back" {
+	error=REJECTED service "$bound" -k root=tmpfsroot -a "cd sysroot; ls -A" -- tmpfsroot /sysroot
+	[ "$status" -eq 1 ]
+	[[ $output == *'connecting to systemd by '*': Permission denied'*'all that was moved is back in its place'*$'\nprobe\n'* ]]
+}
+
 @test "service: what the kernel keeps back of little memory is as before when systemd is asked" {
 	not_by_memcheck "strace(1) follows the helper"
 	service "$bound; $(has_little 12000)" -k root=tmpfsroot -w "$(reads_little)" -- tmpfsroot /sysroot
@@ -279,6 +307,14 @@ manager='cat "$directory/manager.log"'
 			grep -q '^tmpfsroot: moving: .* of .* entries$' <<<"$output"
 		fi
 	done
+}
+
+@test "service: systemd has an abstract socket for it, and there is no plymouth to be told again" {
+	NOTIFY_SOCKET=@tmpfsroot-test-$$ service "$bound; mkdir sysroot/slow; for i in \$(seq 120); do echo \$i >sysroot/slow/\$i; done" \
+		-k 'root=tmpfsroot quiet' -a "$manager" -w 'strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=openat -e inject=openat:delay_enter=20000' \
+		-- tmpfsroot /sysroot
+	[ "$status" -eq 0 ]
+	[ "$(grep -c 'notified STATUS=moving: ' <<<"$output")" -ge 2 ]
 }
 
 # systemd has done the first since its version 256.

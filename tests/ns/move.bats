@@ -147,6 +147,13 @@ EOF
 	[[ $output != *'is not known'* ]]
 }
 
+@test "where there are no leases, and a loop device has any file, all large ones may be open" {
+	boot -n -k '' -p 'head -c 50000000 /dev/zero >large; truncate -s 1M ../image; losetup --show -f ../image >../device' \
+		-w noleases -a 'losetup -d "$(cat ../device)"' -- tmpfsroot --dry-run /init
+	[ "$status" -eq 0 ]
+	[[ "$output" == *" available, "[567][0-9].?" MiB needed for the move"* ]]
+}
+
 # In PREPARE: programs that hold a library of 64 MiB, and themselves, an executable of 20 MiB.
 hold='head -c 67108864 /dev/urandom >library; cp bin/holder bin/large; head -c 20971520 /dev/urandom >>bin/large
 	sha256sum library bin/large >../sums; bin/large library >../held & holder=$!
@@ -191,6 +198,11 @@ held='sleep 0.5; kill -TERM "$holder"; wait "$holder"; cat ../held; (cd "$root";
 	boot -p 'mkdir -m 1777 mnt; echo hidden >mnt/file; chown 5:6 mnt; mount -t tmpfs x mnt' \
 		-a 'umount "$root/mnt"; cat "$root/mnt/file"; stat -c "%a %u:%g" "$root/mnt"' -- tmpfsroot /init
 	[ "${lines[1]} ${lines[2]}" = "hidden 1777 5:6" ]
+}
+
+@test "flags of the mount are among the options" {
+	boot -p 'echo "grep \" / \" /proc/mounts" >probe' -- tmpfsroot --opts=nodev,nosuid,noatime /init
+	[[ "${lines[1]}" == "tmpfsroot / tmpfs rw,nosuid,nodev,noatime,"* ]]
 }
 
 @test "a setgid top gives its group to nothing that is not its own" {

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """manager DIRECTORY [ERROR]: stands in for systemd, PID 1 of an initramfs whose root is DIRECTORY.
 
-It listens on run/systemd/private there and answers one call, with ERROR if that is given; what it was
-asked, and the states that it was notified of (run/notify), are appended to DIRECTORY/../manager.log.
+It listens on run/systemd/private there and answers one call, with ERROR if that is given, or none where
+it is REJECTED; what it was asked, and the states that it was notified of (run/notify, or the abstract
+socket in NOTIFY_SOCKET), are appended to DIRECTORY/../manager.log.
 """
 import os
 import re
@@ -14,7 +15,8 @@ import sys
 os.chdir(sys.argv[1])
 log = open("../manager.log", "a", buffering=1)
 states = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-states.bind("run/notify")
+abstract = os.environ.get("NOTIFY_SOCKET", "").startswith("@")
+states.bind("\0" + os.environ["NOTIFY_SOCKET"][1:] if abstract else "run/notify")
 states.setblocking(False)
 server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 server.bind("run/systemd/private")
@@ -28,6 +30,9 @@ hello = b""
 while not hello.endswith(b"BEGIN\r\n"):
     hello += client.recv(1)
 log.write("hello %r\n" % hello)
+if sys.argv[2:] == ["REJECTED"]:
+    client.sendall(b"REJECTED EXTERNAL\r\n")
+    sys.exit()
 client.sendall(b"OK 0123456789abcdef0123456789abcdef\r\n")
 
 header = client.recv(16, socket.MSG_WAITALL)
