@@ -22,7 +22,7 @@ fails_at()
 	for fault; do
 		boot -t "$type" -p 'hardtree tree; dumptree tree >"$directory/tree.before"' \
 			-a 'dumptree tree >"$directory/tree.after"; unchanged' \
-			-w "taskset -c 0 strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=${fault%%:*} -e inject=$fault" -- \
+			-w "taskset -c 0 strace -D -f -qq --seccomp-bpf -o /dev/null $(injects "$fault")" -- \
 			tmpfsroot --onfail=reboot /init
 		[ "$status" -eq 129 ]
 		diff "$BATS_TEST_TMPDIR/tree.before" "$BATS_TEST_TMPDIR/tree.after"
@@ -79,7 +79,7 @@ way_back_fails()
 		boot -p 'head -c 20000000 /dev/urandom >large; chown 12:34 large; chmod 0640 large
 			touch -d 2001-02-03 large; sha256sum <large >../sum' \
 			-a 'unchanged; sha256sum <large | diff - ../sum' \
-			-w "taskset -c 0 strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=fchown -e inject=fchown:error=EPERM:when=$when" \
+			-w "taskset -c 0 strace -D -f -qq --seccomp-bpf -o /dev/null $(injects "fchown:error=EPERM:when=$when")" \
 			-- tmpfsroot --onfail=reboot /init
 		[ "$status" -eq 129 ]
 		[[ "$output" == *"moving /large: chown"* ]]
@@ -92,10 +92,10 @@ type=ramfs options=
 # calls CALL: how often the whole run makes that system call, where nothing fails.
 calls()
 {
-	boot -t "$type" -p "hardtree $options tree" -w "taskset -c 0 strace -D -f -qq --seccomp-bpf -o ../trace -e trace=$1" \
+	boot -t "$type" -p "hardtree $options tree" -w "taskset -c 0 strace -D -f -qq --seccomp-bpf -o ../trace -e 'trace=$(call "$1")'" \
 		-- tmpfsroot /init
 	[ "$status" -eq 0 ]
-	grep -c " $1(" "$BATS_TEST_TMPDIR/trace"
+	grep -Ec "^[0-9]+ +$1(32|64|_time64)?\(" "$BATS_TEST_TMPDIR/trace"
 }
 
 # spread POINTS CALL:ERROR...: each call fails at so many points of the run. The tree is there as it
@@ -110,7 +110,7 @@ spread()
 			when=$((total * point / (points + 1) + 1))
 			boot -t "$type" -p "hardtree $options"' tree; dumptree tree >"$directory/tree.before"' \
 				-a 'dumptree "$root/tree" >"$directory/tree.after"; ! [ . -ef "$root" ] || unchanged' \
-				-w "taskset -c 0 strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=${fault%%:*} -e inject=$fault:when=$when" \
+				-w "taskset -c 0 strace -D -f -qq --seccomp-bpf -o /dev/null $(injects "$fault:when=$when")" \
 				-- tmpfsroot --onfail=reboot /init
 			diff "$BATS_TEST_TMPDIR/tree.before" "$BATS_TEST_TMPDIR/tree.after"
 			if [[ "$output" == *"all that was moved is back in its place"* ]]; then

@@ -237,7 +237,7 @@ manager='cat "$directory/manager.log"'
 
 @test "service: a move that was killed is given back by the next, which begins anew" {
 	service "$bound; mkdir sysroot/many; for i in 1 2 3; do head -c 3M /dev/urandom >sysroot/many/\$i; done
-		cp -a sysroot/many ../many" -k root=tmpfsroot -w 'strace -f -qq -o /dev/null -e trace=ftruncate -e inject=ftruncate:signal=KILL:when=3' \
+		cp -a sysroot/many ../many" -k root=tmpfsroot -w "strace -f -qq -o /dev/null $(injects ftruncate:signal=KILL:when=3)" \
 		-a "mount -t proc proc proc; mount --bind ../cmdline proc/cmdline; grep -c /run/tmpfsroot/target /proc/mounts
 			chroot . /usr/bin/tmpfsroot /sysroot; $manager; cd sysroot; diff -r many \"\$directory/many\" && echo same
 			umount ../proc/cmdline ../proc; grep -c /run/tmpfsroot/target /proc/mounts" -- tmpfsroot /sysroot
@@ -248,7 +248,7 @@ manager='cat "$directory/manager.log"'
 @test "service: a way back that was killed, too, is taken up where it was left" {
 	service "$bound; mkdir sysroot/many; for i in 1 2 3; do head -c 3000001 /dev/urandom >sysroot/many/\$i; done
 		ln sysroot/many/1 sysroot/many/link; cp -a sysroot/many ../many" \
-		-k root=tmpfsroot -w 'strace -f -qq -o /dev/null -e trace=ftruncate -e inject=ftruncate:signal=KILL:when=3' \
+		-k root=tmpfsroot -w "strace -f -qq -o /dev/null $(injects ftruncate:signal=KILL:when=3)" \
 		-a "mount -t proc proc proc; mount --bind ../cmdline proc/cmdline
 			strace -f -qq -o ../trace -e trace=fallocate -e inject=fallocate:signal=KILL:when=3 chroot . /usr/bin/tmpfsroot /sysroot || :
 			grep -c \"killed by SIGKILL\" ../trace; chroot . /usr/bin/tmpfsroot /sysroot; $manager; cd sysroot; diff -r many \"\$directory/many\" && echo same

@@ -44,6 +44,18 @@ boot()
 	echo "status $status: $output" # seen where the test fails
 }
 
+# call NAME: for strace(1), by each name that the system call has on machines of 32 bits.
+call()
+{
+	printf '/^%s(32|64|_time64)?$' "$1"
+}
+
+# injects CALL:ERROR...: options of strace(1), in a WRAPPER.
+injects()
+{
+	printf -- "-e 'trace=%s' -e 'inject=%s:%s'" "$(call "${1%%:*}")" "$(call "${1%%:*}")" "${1#*:}"
+}
+
 # keeps_everything TYPE OPTION...: the tree of hard cases that hardtree makes with these options, moved
 # on a file system of TYPE, is line by line what it was.
 keeps_everything()
