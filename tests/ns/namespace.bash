@@ -22,6 +22,12 @@ memcheck()
 	! grep -v '^--[0-9]*-- ' "$BATS_TEST_TMPDIR/memcheck.log" || status=99
 }
 
+# Where /tmp is in memory the next test needs it.
+teardown()
+{
+	rm -rf "${BATS_TEST_TMPDIR:?}"/*
+}
+
 # not_by_memcheck REASON: the test is not for it.
 not_by_memcheck()
 {
