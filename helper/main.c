@@ -281,7 +281,7 @@ static int give_back(struct boot *boot, const struct plan *plan)
 }
 
 /* move, where something is to be moved, and switch. */
-static int do_move_and_switch(struct boot *boot)
+static int move_and_switch(struct boot *boot)
 {
 	struct move_result moved = { 0 };
 	struct report report = { .plan = &boot->plan, .move = &moved };
@@ -329,19 +329,6 @@ static int undo_interrupted(struct boot *boot)
 	return result;
 }
 
-/* The signals that would end the move are held back until all is done or given back. */
-static int move_and_switch(struct boot *boot)
-{
-	sigset_t before;
-	int result = interrupt_block(&before);
-
-	if (result < 0)
-		return result;
-	result = do_move_and_switch(boot);
-	interrupt_restore(&before);
-	return result;
-}
-
 static int check_caller(const struct boot *boot)
 {
 	const char *witness = getenv(WITNESS);
@@ -372,6 +359,27 @@ static int make_plan(struct boot *boot)
 	return result;
 }
 
+/* The signals that would end the move are held back until all is done or given back. */
+static int check_move_and_switch(struct boot *boot)
+{
+	sigset_t before;
+	int result = interrupt_block(&before);
+
+	if (result < 0)
+		return result;
+	if (plan_copies(&boot->plan) && plan_is_tight(&boot->plan)) {
+		memory_begin(&boot->memory, boot->proc);
+		result = plan_measure_again(&boot->options, &boot->plan);
+	}
+	if (result == 0)
+		result = plan_check(&boot->plan);
+	if (result == 0)
+		result = move_and_switch(boot);
+	memory_end(&boot->memory, boot->proc);
+	interrupt_restore(&before);
+	return result;
+}
+
 /* Returns only where it cannot go on, or as a service. */
 static int run(struct boot *boot)
 {
@@ -392,15 +400,7 @@ static int run(struct boot *boot)
 		return result;
 	if (boot->plan.source == SOURCE_FINISHED)
 		return start_again(boot);
-	if (plan_copies(&boot->plan) && plan_is_tight(&boot->plan)) {
-		memory_begin(&boot->memory, boot->proc);
-		result = plan_measure_again(&boot->options, &boot->plan);
-	}
-	if (result == 0)
-		result = plan_check(&boot->plan);
-	if (result == 0)
-		result = move_and_switch(boot);
-	memory_end(&boot->memory, boot->proc);
+	result = check_move_and_switch(boot);
 	return result < 0 || boot->request.service ? result : execute(boot);
 }
 

@@ -5,6 +5,7 @@
 #include "util.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -20,49 +21,62 @@ static const struct {
 	{ "sys/vm/percpu_pagelist_high_fraction", "vm.percpu_pagelist_high_fraction", "100000" },
 };
 
-/* More than a list may keep back: a processor shortens its own when a page comes to it. */
-#define SOME_PAGES (256UL * 1024)
+/* A processor shortens its lists when a page comes back to them. */
+#define PAGES 128
 
-static void shorten_lists(void)
+static void free_pages(void)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	volatile char *page = mmap(
+			NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return;
+	for (int i = 0; i < PAGES; i++) {
+		*page = 1;
+		if (madvise((void *)page, size, MADV_DONTNEED) != 0)
+			break;
+	}
+	(void)munmap((void *)page, size);
+}
+
+/* A thread: where it may run ends with it. */
+static void *shorten_lists(void *unused)
 {
 	cpu_set_t all, one;
 
 	if (sched_getaffinity(0, sizeof(all), &all) != 0)
-		return;
+		return unused;
 	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-		void *pages;
-
 		CPU_ZERO(&one);
 		CPU_SET(cpu, &one);
-		if (!CPU_ISSET(cpu, &all) || sched_setaffinity(0, sizeof(one), &one) != 0)
-			continue;
-		pages = mmap(NULL, SOME_PAGES, PROT_READ | PROT_WRITE,
-				MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-		if (pages != MAP_FAILED)
-			(void)munmap(pages, SOME_PAGES);
+		if (CPU_ISSET(cpu, &all) && sched_setaffinity(0, sizeof(one), &one) == 0)
+			free_pages();
 	}
-	if (sched_setaffinity(0, sizeof(all), &all) != 0)
-		(void)log_warning(errno, "sched_setaffinity");
+	return unused;
 }
 
 void memory_begin(struct memory_settings *settings, int proc)
 {
+	pthread_t thread;
+
+	if (settings->begun)
+		return;
+	settings->begun = true;
 	for (size_t i = 0; i < MEMORY_SETTINGS; i++) {
 		char **before = &settings->before[i];
-		int result;
+		int result = read_file(proc, settings_table[i].path, before, NULL);
 
-		if (*before)
-			continue;
-		result = read_file(proc, settings_table[i].path, before, NULL);
 		if (result == 0)
 			result = write_file(proc, settings_table[i].path, settings_table[i].value);
-		if (result == 0)
+		if (result == 0 || result == -ENOENT)
 			continue;
 		free(*before);
 		*before = NULL;
 		(void)log_warning(result, "memory may run out: setting %s", settings_table[i].name);
 	}
-	shorten_lists();
+	if (pthread_create(&thread, NULL, shorten_lists, NULL) == 0)
+		(void)pthread_join(thread, NULL);
 }
 
 void memory_end(struct memory_settings *settings, int proc)
@@ -77,4 +91,5 @@ void memory_end(struct memory_settings *settings, int proc)
 		free(*before);
 		*before = NULL;
 	}
+	settings->begun = false;
 }

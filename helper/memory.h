@@ -12,11 +12,13 @@
 #define MEMORY_SETTINGS 2
 
 struct memory_settings {
+	bool begun;
 	char *before[MEMORY_SETTINGS]; /* as they were, or NULL where one is not changed */
 };
 
 /* Makes the kernel keep back as little as it can, for a while; PROC is a descriptor of /proc. What
- * fails is a warning. Once it has begun it does nothing more. */
+ * fails is a warning; a setting that this kernel has not got is left out. Once it has begun it does
+ * nothing more. The signals that end this process are to be blocked. */
 void memory_begin(struct memory_settings *settings, int proc);
 
 /* All as it was, and *SETTINGS empty. */
