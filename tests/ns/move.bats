@@ -220,7 +220,7 @@ held='sleep 0.5; kill -TERM "$holder"; wait "$holder"; cat ../held; (cd "$root";
 	local after='umount -R proc || :; ! [ . -ef "$root" ] || unchanged'
 
 	not_by_memcheck "strace(1) follows the helper"
-	boot -k '' -p "$(has_little 12000)" -w "$(reads_little)" -a "$after" -- tmpfsroot /init
+	boot -k '' -p "$(has_little 30000)" -w "$(reads_little)" -a "$after" -- tmpfsroot /init
 	[ "$status" -eq 0 ]
 	[ "${lines[0]}" = "init: /init  TMPFSROOT=1" ]
 	[ "$(settings)" = '0 100000 moved 15000\n 1234567\n ' ]
@@ -234,7 +234,7 @@ held='sleep 0.5; kill -TERM "$holder"; wait "$holder"; cat ../held; (cd "$root";
 	[ "${lines[0]}" = "init: /init  TMPFSROOT=1" ]
 	[ "$(settings)" = 'moved ' ]
 
-	boot -k '' -p "$(has_little 12000)" -a "$after" \
+	boot -k '' -p "$(has_little 30000)" -a "$after" \
 		-w "$(reads_little 'mount -o remount,bind,ro proc/sys/vm/watermark_boost_factor;')" -- tmpfsroot /init
 	[ "${lines[0]}" = "tmpfsroot: memory may run out: setting vm.watermark_boost_factor: Read-only file system" ]
 	[ "${lines[1]}" = "init: /init  TMPFSROOT=1" ]

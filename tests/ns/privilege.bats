@@ -50,7 +50,7 @@ made()
 	boot -p 'mkdir d; umask 0; for mode in 600 640 666 4755 2711; do echo x >d/root-$mode; echo y >d/other-$mode
 			chown 5:6 d/other-$mode; chmod $mode d/root-$mode d/other-$mode; done
 		mkdir -m 700 d/directory; head -c 5000000 /dev/zero >d/large; chown 5:6 d/large; chmod 600 d/large' \
-		-w 'strace -D -f -qq -o ../trace -e trace=openat,mkdirat,mknodat,fchown,fchmod,write,pwrite64' -- tmpfsroot /init
+		-w 'taskset -c 0 strace -D -f -qq -o ../trace -e trace=openat,mkdirat,mknodat,fchown,fchmod,write,pwrite64' -- tmpfsroot /init
 	[ "$status" -eq 0 ]
 	for mode in 600 640 666; do
 		[ "$(made "root-$mode")" = 0"$mode" ]

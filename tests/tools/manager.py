@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 
+os.closerange(3, 4096)  # whoever waits for their end need not wait for this
 os.chdir(sys.argv[1])
 log = open("../manager.log", "a", buffering=1)
 states = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -22,7 +23,7 @@ server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 server.bind("run/systemd/private")
 server.listen(1)
 signal.alarm(20)  # where nobody calls
-for descriptor in 1, 2:  # whoever waits for the output need not wait for this
+for descriptor in 1, 2:  # nor for its output
     os.close(descriptor)
 client, _ = server.accept()
 
