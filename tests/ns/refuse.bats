@@ -120,7 +120,7 @@ refuses()
 }
 
 @test "an option that does not exist, of one who is not PID 1" {
-	boot -n -a unchanged -- tmpfsroot --none /init
+	boot -n -k '' -a unchanged -- tmpfsroot --none /init
 	[ "$status" -eq 2 ]
 	[ "$output" = "tmpfsroot: option: unknown word none: see tmpfsroot.cmdline(7)" ]
 }
