@@ -30,9 +30,13 @@ nobody='chmod 755 .; cp "$(command -v setpriv)" bin/; cp --parents $(ldd "$(comm
 
 @test "set-user-ID, or with capabilities of its own, it does nothing at all" {
 	[ -z "${ASAN_OPTIONS-}" ] || skip "the sanitizer does not read its options then"
-	for bits in 'chmod 4755 usr/bin/tmpfsroot' 'chgrp 7 usr/bin/tmpfsroot; chmod 2755 usr/bin/tmpfsroot'; do
+	# cap_chown, permitted and effective: capabilities(7).
+	local capable='python3 -c "import os, struct
+os.setxattr(\"usr/bin/tmpfsroot\", \"security.capability\", struct.pack(\"<5I\", 0x02000001, 1, 0, 0, 0))"'
+
+	for bits in 'chmod 4755 usr/bin/tmpfsroot' 'chgrp 7 usr/bin/tmpfsroot; chmod 2755 usr/bin/tmpfsroot' "$capable"; do
 		for option in --help --status /init; do
-			boot -n -k '' -a unchanged -p "$nobody; $bits" -- nobody tmpfsroot $option
+			boot -n -t tmpfs -k '' -a unchanged -p "$nobody; $bits" -- nobody tmpfsroot $option
 			[ "$status" -eq 2 ]
 			[ "$output" = 'tmpfsroot: not with set-user-ID, set-group-ID or capabilities of its file: take them off' ]
 		done

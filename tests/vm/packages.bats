@@ -101,7 +101,7 @@ files_of() {
 	for file in "$top"/build/deb/*.{deb,dsc,tar.*} "$top"/build/rpm/*.rpm "$top"/build/arch/*.pkg.tar.*; do
 		cmp "$file" "${file/"$top"/"$tree"}"
 	done
-	[ "$(ls "$tree"/build/{deb,rpm,arch})" = "$(cd "$top" && ls "$tree"/build/{deb,rpm,arch})" ]
+	[ "$(cd "$tree" && ls build/{deb,rpm,arch})" = "$(cd "$top" && ls build/{deb,rpm,arch})" ]
 }
 
 @test "lintian and rpmlint have nothing to say" {
@@ -110,6 +110,16 @@ files_of() {
 	[ -z "$output" ]
 	run -0 rpmlint --config "$top/packaging/rpm/rpmlint.toml" "$top"/build/rpm/*.rpm
 	[[ $output == *' 3 packages and 0 specfiles checked; 0 errors, 0 warnings'* ]]
+}
+
+@test "no package of Debian's runs or asks for anything when it is installed" {
+	local package
+	for package in "$top"/build/deb/*.deb; do
+		made "$package"
+		run -0 ls "$(dpkg-deb -e "$package" "$BATS_TEST_TMPDIR/control" && echo "$BATS_TEST_TMPDIR/control")"
+		[ -z "$(grep -vx 'control\|md5sums\|conffiles' <<<"$output")" ]
+		rm -r "$BATS_TEST_TMPDIR/control"
+	done
 }
 
 @test "autopkgtest: Debian's own test of the package boots, on this system" {
