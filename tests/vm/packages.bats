@@ -117,7 +117,7 @@ files_of() {
 	for package in "$top"/build/deb/*.deb; do
 		made "$package"
 		run -0 ls "$(dpkg-deb -e "$package" "$BATS_TEST_TMPDIR/control" && echo "$BATS_TEST_TMPDIR/control")"
-		[ -z "$(grep -vx 'control\|md5sums\|conffiles' <<<"$output")" ]
+		run -1 grep -vx 'control\|md5sums\|conffiles' <<<"$output"
 		rm -r "$BATS_TEST_TMPDIR/control"
 	done
 }
