@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 
 /* Where blocks of free pages are split between kinds of memory the kernel raises its watermarks for
@@ -67,8 +68,10 @@ void memory_begin(struct memory_settings *settings, int proc)
 		char **before = &settings->before[i];
 		int result = read_file(proc, settings_table[i].path, before, NULL);
 
-		if (result == 0)
+		if (result == 0) {
+			(*before)[strcspn(*before, "\n")] = '\0';
 			result = write_file(proc, settings_table[i].path, settings_table[i].value);
+		}
 		if (result == 0 || result == -ENOENT)
 			continue;
 		free(*before);

@@ -17,8 +17,9 @@ struct memory_settings {
 };
 
 /* Makes the kernel keep back as little as it can, for a while; PROC is a descriptor of /proc. What
- * fails is a warning; a setting that this kernel has not got is left out. Once it has begun it does
- * nothing more. The signals that end this process are to be blocked. */
+ * fails is a warning; a setting that this kernel has not got is left out, and a processor whose
+ * lists cannot be shortened keeps them. Once it has begun it does nothing more. The signals that
+ * end this process are to be blocked. */
 void memory_begin(struct memory_settings *settings, int proc);
 
 /* All as it was, and *SETTINGS empty. */

@@ -116,9 +116,8 @@ files_of() {
 	local package
 	for package in "$top"/build/deb/*.deb; do
 		made "$package"
-		run -0 ls "$(dpkg-deb -e "$package" "$BATS_TEST_TMPDIR/control" && echo "$BATS_TEST_TMPDIR/control")"
-		run -1 grep -vx 'control\|md5sums\|conffiles' <<<"$output"
-		rm -r "$BATS_TEST_TMPDIR/control"
+		dpkg-deb -e "$package" "$BATS_TEST_TMPDIR/${package##*/}"
+		run -1 grep -vx 'control\|md5sums\|conffiles' <(ls "$BATS_TEST_TMPDIR/${package##*/}")
 	done
 }
 
