@@ -117,7 +117,8 @@ static int move_flush(struct walk_worker *worker, struct walk_node *directory)
 
 	for (unsigned i = 0; i < mover->count; i++, name += strlen(name) + 1)
 		if (unlinkat(worker->cursor.fd[WALK_SOURCE], name, 0) != 0 &&
-				errno != EBUSY) /* a mount is on it; it goes with the old root */
+				errno != EBUSY && /* a mount is on it; it goes with the old root */
+				errno != ENOENT) /* it has just gone */
 			return failed("unlink in the source", directory, name, errno);
 	atomic_fetch_sub(&move_of(worker)->held, mover->bytes);
 	mover->count = 0;
@@ -538,6 +539,21 @@ static bool wants_cut(const struct move *move, const struct sys_stat *st)
 	return move->release && st->size > 0 && (st->size > move->chunk || st->nlink > 1);
 }
 
+/* Has the name gone from the source meanwhile? Then it is taken from the target, too: the way back
+ * would make it anew. Returns whether all is as if it had never been there; errno stays. */
+static bool has_vanished(struct walk_worker *worker, const char *name, const struct sys_stat *st)
+{
+	const int *fd = worker->cursor.fd;
+	struct sys_stat now;
+	int error = errno;
+	bool gone = !move_of(worker)->back && sys_stat(fd[WALK_SOURCE], name, &now) == -ENOENT;
+
+	if (gone && unlinkat(fd[WALK_TARGET], name, 0) != 0 && errno != ENOENT)
+		gone = false;
+	errno = error;
+	return gone && st->nlink == 1;
+}
+
 static int move_regular(struct walk_worker *worker, struct walk_node *directory, const char *name,
 		const struct sys_stat *st, int made, uint64_t from)
 {
@@ -552,7 +568,7 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 	int error;
 
 	if (source < 0)
-		return failed("open", directory, name, errno);
+		return has_vanished(worker, name, st) ? 0 : failed("open", directory, name, errno);
 	error = load_attributes(worker, source, NULL);
 	if (error < 0)
 		return failed("reading its attributes", directory, name, error);
@@ -621,7 +637,8 @@ static int move_file(struct walk_worker *worker, struct walk_node *directory, co
 	if (fd < 0)
 		operation = make_name(worker, directory, name, st, &fd, &linked);
 	if (operation)
-		return failed(operation, directory, name, errno);
+		return has_vanished(worker, name, st) ? 0
+						      : failed(operation, directory, name, errno);
 	progress_add(&move->progress, 1, 0);
 	if (linked)
 		return 0;
@@ -629,7 +646,8 @@ static int move_file(struct walk_worker *worker, struct walk_node *directory, co
 		return move_regular(worker, directory, name, st, fd, from);
 	operation = set_metadata_by_name(worker, name, st);
 	if (operation)
-		return failed(operation, directory, name, errno);
+		return has_vanished(worker, name, st) ? 0
+						      : failed(operation, directory, name, errno);
 	return st->nlink > 1 ? 0 : release(worker, directory, name, 0);
 }
 

@@ -181,6 +181,8 @@ static int check_file(int proc, int root, const char *path, const char *where,
 		return log_error(0, "%s%s in %s is not executable (mode %04o): chmod +x it", path,
 				needed_by, where, st.mode & 07777U);
 	result = read_interpreter(proc, fd, interpreter, script);
+	if (result < 0 && result != -ENOEXEC)
+		return log_error(result, "reading %s%s in %s", path, needed_by, where);
 	if (result < 0)
 		return log_error(result,
 				"%s%s in %s is neither a #! script nor a program for this machine "

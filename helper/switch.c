@@ -347,12 +347,17 @@ static void settle(struct plan *plan, const struct options *options, int old_roo
 }
 
 /* Where it cannot be entered a root that was made here is taken off again, and NEWROOT goes back to
- * its place. What was unmounted can be mounted nowhere else: the plan gets a clone of it. */
-static int enter_new_root(struct plan *plan, int old_root, int new_root)
+ * its place. What was unmounted can be mounted nowhere else: the plan gets a clone of it. *CALL is
+ * what failed. */
+static int enter_new_root(struct plan *plan, int old_root, int new_root, const char **call)
 {
 	int error, result = 0, clone;
 
-	if (fchdir(new_root) == 0 && chroot(".") == 0 && chdir("/") == 0)
+	*call = fchdir(new_root) != 0 ? "fchdir"
+		: chroot(".") != 0    ? "chroot"
+		: chdir("/") != 0     ? "chdir"
+				      : NULL;
+	if (!*call)
 		return 0;
 	error = errno;
 	clone = plan_copies(plan) ? sys_clone_tree(new_root, "") : -1;
@@ -375,6 +380,7 @@ int switch_to(struct plan *plan, const struct options *options)
 {
 	auto_close int old_root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), bound = -1;
 	int made[API_MAX], new_root = plan_copies(plan) ? plan->target : plan->new_root, result;
+	const char *call = "move_mount";
 
 	if (old_root < 0)
 		return log_error(errno, "opening /");
@@ -391,13 +397,15 @@ int switch_to(struct plan *plan, const struct options *options)
 	/* The point of no return: the new root lies over "/". */
 	result = sys_move_mount(new_root, "", AT_FDCWD, "/");
 	if (result == 0)
-		result = enter_new_root(plan, old_root, new_root);
+		result = enter_new_root(plan, old_root, new_root, &call);
 	if (result == 0)
 		settle(plan, options, old_root, new_root, made);
 	for (size_t i = 0; i < API_MAX; i++)
 		close_fd(&made[i]);
-	return result < 0 ? log_error(result, "moving the new root onto /: %m; nothing was taken "
-					      "from the old one")
+	return result < 0 ? log_error(result,
+					    "moving the new root onto /: %s: %m; nothing was "
+					    "taken from the old one",
+					    call)
 			  : 0;
 }
 

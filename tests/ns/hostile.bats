@@ -32,6 +32,19 @@ alive='dumptree "$root/canary" | diff ../canary.before - && dumptree ../outside 
 	done
 }
 
+# Outside NEWROOT all is deleted, but for what is on other file systems.
+@test "root=tmpfsroot: such a tree in NEWROOT; what is mounted beside it is not entered when the rest is deleted" {
+	boot -k root=tmpfsroot -p "$canaries; mkdir -p sysroot/bin sysroot/sbin run; touch etc/initrd-release; mv tree sysroot/
+			cp bin/busybox sysroot/bin; ln -s busybox sysroot/bin/sh; cp init sysroot/sbin/init
+			mkdir -p other/point; echo other >other/file; mount -t tmpfs other other/point; echo alive >other/point/file; exec 6<other/point
+			dumptree sysroot/tree >../tree.before" \
+		-a 'dumptree "$root/tree" | diff ../tree.before -; dumptree canary | diff ../canary.before - && cat /proc/self/fd/6/file
+			dumptree ../outside | diff ../outside.before - && echo alive; [ -e other/file ] || echo deleted' \
+		-- tmpfsroot /sysroot /sbin/init
+	[ "$status" -eq 0 ]
+	[[ "$output" == *$'\nalive\nalive\ndeleted' ]]
+}
+
 @test "a move that fails in such a tree is given back, and follows nothing" {
 	boot -p "$canaries" -a "unchanged; $alive" \
 		-w "$BATS_TEST_DIRNAME/../../build/tools/fault unlinkat:60:EIO --" -- \
@@ -51,8 +64,8 @@ while_moving()
 		-w 'strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=unlinkat,openat -e inject=unlinkat,openat:delay_enter=300' -- \
 		tmpfsroot --onfail=reboot /init
 	[[ "$output" == *$'same\nalive' ]]
-	[ "$status" -eq 0 ] || [[ "$status" -eq 129 && "$output" == *"all that was moved is back in its place"* ]]
-	echo "# $(grep -o 'moving /.*' <<<"$output" || echo moved)" >&3
+	[ "$status" -eq 0 ] || [[ "$status" -eq 129 && "$output" == *"tmpfsroot: "*"/tree/busy"* ]]
+	echo "# $(grep -o '\(moving\|opening the directory\) /.*' <<<"$output" || echo moved)" >&3
 }
 
 @test "a file grows, shrinks or vanishes while it is moved" {
@@ -80,16 +93,42 @@ while_moving()
 	done
 }
 
-@test "a mount appears below the tree while it is moved: what is on it stays" {
-	boot -p "$canaries; mkdir tree/zz; echo below >tree/zz/below; touch ../moving
-		(while ! pgrep -x tmpfsroot; do :; done; sleep 0.1; mount -t tmpfs late tree/zz; echo late >tree/zz/file; exec 8<tree/zz
-			while [ -e ../moving ]; do sleep 0.1; done; ls /proc/self/fd/8/ >../late) >/dev/null 2>&1 &" \
-		-a "rm ../moving; wait; cat ../late; $alive; cat \"\$root/tree/few/sub/small\" | wc -c" \
-		-w 'strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=unlinkat -e inject=unlinkat:delay_enter=5000' -- \
-		tmpfsroot --onfail=reboot /init
-	[[ "$output" == *$'\nfile\nalive\n4097' ]]
-	[ "$status" -eq 0 ] || [[ "$status" -eq 129 && "$output" == *"all that was moved is back in its place"* ]]
+# Likewise it is cut, or unlinked. A large one is opened to be looked at first.
+@test "a file that has shrunk or vanished when it is copied: moved as it is then, or all is given back" {
+	local size left hold outcome
+	for kind in '5 0 :' '5 2 :' '6000000 0 :' '6000000 2 :' '6000000 5000000 exec 8<tree/less'; do
+		read -r size left hold <<<"$kind"
+		rm -rf "${BATS_TEST_TMPDIR:?}"/*
+		boot -p "mkdir tree; yes | head -c $size >tree/less; echo beside >tree/beside
+			($hold; until [ -e ../trace ] && grep -q less ../trace; do :; done; truncate -s $left tree/less
+				[ $left != 0 ] || rm tree/less) >/dev/null 2>&1 &" \
+			-a "wait; cat \"\$root/tree/beside\"; [ ! -e tree/less ] || [ tree -ef \"\$root/tree\" ] || echo twice
+				if [ -e \"\$root/tree/less\" ]; then yes | head -c $left | cmp - \"\$root/tree/less\" && echo cut; else echo gone; fi" \
+			-w 'strace -D -f -qq -o ../trace -P less -e trace=openat -e inject=openat:delay_enter=500000' -- \
+			tmpfsroot --onfail=reboot /init
+		[ "$left" = 0 ] && outcome=gone || outcome=cut
+		[[ "$output" == *$'\nbeside\n'"$outcome" ]]
+		[ "$status" -eq 0 ] || [[ "$status" -eq 129 && "$output" == *'moving /tree/less: '*'all that was moved is back in its place'* ]]
+		echo "# $size to $left: $(grep -o 'moving /.*' <<<"$output" || echo moved)" >&3
+	done
 }
+
+# mounts_late TIMES: over a directory, when it is opened for so many times, to be counted first, then to be
+# moved; whoever opens it is kept waiting.
+mounts_late()
+{
+	boot -p "$canaries; mkdir tree/point; echo below >tree/point/below; touch ../moving
+		(until [ -e ../trace ] && [ \$(grep -c point ../trace) -ge $1 ]; do :; done; mount -t tmpfs late tree/point; echo late >tree/point/file; exec 8<tree/point
+			grep -c point ../trace >../late; while [ -e ../moving ]; do sleep 0.1; done
+			ls /proc/self/fd/8/ >>../late) >/dev/null 2>&1 &" \
+		-a "rm ../moving; wait; cat ../late \"\$root/tree/point/below\"; $alive" \
+		-w 'strace -D -f -qq -o ../trace -P point -e trace=openat,openat2 -e inject=openat,openat2:delay_enter=1000000' -- \
+		tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 0 ]
+	[[ "$output" == *$'\n'"$1"$'\nfile\nbelow\nalive' ]]
+}
+@test "a mount appears below the tree while it is counted: what is on it, and below it, stays" { mounts_late 1; }
+@test "a mount appears below the tree while it is moved: what is on it, and below it, stays" { mounts_late 2; }
 
 @test "immutable and append-only files: of a real root they are copied, an initramfs with them is refused or given back" {
 	boot -k quiet -p 'mkdir new; truncate -s 32M ../disk; mkfs.ext4 -q ../disk; mount -o loop ../disk new; mkdir new/bin new/d

@@ -30,7 +30,7 @@ build() {
 	"$vm/overlay" "$logs/arm64.cpio" "$tree/busybox:/bin/busybox" @busybox:/bin/sh "$vm/guest/lib.sh:/usr/lib/guest.sh" \
 		"$work/build/static/tmpfsroot:/usr/bin/tmpfsroot" "$work/build/tools/oldroot:/usr/bin/oldroot" \
 		"$vm/guest/carry:/init"
-	"$vm/run" -A arm64 -a 'root=/dev/ram0 -- one two' "$tree/vmlinuz" "$logs/arm64.log" "$logs/arm64.cpio" </dev/null
+	"$vm/run" -A arm64 -a 'root=/dev/ram0 rdinit=/usr/bin/tmpfsroot -- one two' "$tree/vmlinuz" "$logs/arm64.log" "$logs/arm64.cpio" </dev/null
 	sed -i 's/\r//g' "$logs/arm64.log"
 	shows arm64 'GUEST DONE'
 	mounted_once arm64 / tmpfs rw mode=755
