@@ -17,6 +17,7 @@
 #define NOTE		"trusted.tmpfsroot.times"
 #define NOTE_CAPABILITY "trusted.tmpfsroot.capability"
 #define CAPABILITY	"security.capability"
+#define ACCESS_LIST	"system.posix_acl_access"
 
 static int failed(struct copy *copy, const char *operation, int error)
 {
@@ -326,12 +327,19 @@ static int note(struct attributes_of file, const char *key, const void *value, s
 	return result == 0 || errno == EEXIST || errno == EOPNOTSUPP ? 0 : -errno;
 }
 
-static bool find_capability(const struct attributes *attributes, struct attribute *found)
+static bool find(const struct attributes *attributes, const char *key, struct attribute *found)
 {
 	for (size_t used = 0; attributes && next_attribute(attributes, &used, found);)
-		if (strcmp(found->key, CAPABILITY) == 0)
+		if (strcmp(found->key, key) == 0)
 			return true;
 	return false;
+}
+
+bool attributes_list_access(const struct attributes *attributes)
+{
+	struct attribute list;
+
+	return find(attributes, ACCESS_LIST, &list);
 }
 
 int attributes_note(struct attributes_of file, const struct sys_stat *st,
@@ -341,7 +349,7 @@ int attributes_note(struct attributes_of file, const struct sys_stat *st,
 	struct attribute capability;
 	int result = enter(file);
 
-	if (result == 0 && find_capability(attributes, &capability))
+	if (result == 0 && find(attributes, CAPABILITY, &capability))
 		result = note(file, NOTE_CAPABILITY, capability.value, capability.length);
 	return result == 0 ? note(file, NOTE, times, sizeof(times)) : result;
 }
@@ -367,18 +375,17 @@ static int forget(int fd, const char *key)
 int attributes_forget(int fd, const struct attributes *attributes)
 {
 	struct attribute capability;
-	int result = find_capability(attributes, &capability) ? forget(fd, NOTE_CAPABILITY) : 0;
+	int result = find(attributes, CAPABILITY, &capability) ? forget(fd, NOTE_CAPABILITY) : 0;
 
 	return result == 0 ? forget(fd, NOTE) : result;
 }
 
 int attributes_disinherit(struct attributes_of file)
 {
-	static const char key[] = "system.posix_acl_access";
 	int result = enter(file);
 
-	if (result == 0 && (file.name ? lremovexattr(file.name, key)
-				      : fremovexattr(file.fd, key)) != 0)
+	if (result == 0 && (file.name ? lremovexattr(file.name, ACCESS_LIST)
+				      : fremovexattr(file.fd, ACCESS_LIST)) != 0)
 		result = errno == ENODATA || errno == EOPNOTSUPP ? 0 : -errno;
 	return result;
 }

@@ -50,6 +50,9 @@ struct attributes {
  * away, so they are read before and set after. Returns 0 or a negative errno. */
 int attributes_load(struct attributes *attributes, struct attributes_of file);
 
+/* Is an access list (acl(5)) among those that were loaded? */
+bool attributes_list_access(const struct attributes *attributes);
+
 /* What a tmpfs charges for those that were loaded, bytes. */
 uint64_t attributes_space(const struct attributes *attributes);
 

@@ -46,8 +46,9 @@ static struct dirent *next_name(DIR *names, int *error)
 
 static int note(struct inuse *inuse, uint64_t inode)
 {
-	return links_find(&inuse->inodes, 0, inode) ? 0
-						    : links_add(&inuse->inodes, 0, inode, NULL, "");
+	return links_find(&inuse->inodes, 0, inode)	       ? 0
+	       : links_add(&inuse->inodes, 0, inode, NULL, "") ? 0
+							       : -ENOMEM;
 }
 
 static int note_maps(struct inuse *inuse, int process, const struct sys_stat *file)

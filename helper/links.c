@@ -42,17 +42,17 @@ static int grow(struct links *links)
 	return 0;
 }
 
-int links_add(struct links *links, uint64_t device, uint64_t inode, struct walk_node *directory,
-		const char *name)
+struct link_entry *links_add(struct links *links, uint64_t device, uint64_t inode,
+		struct walk_node *directory, const char *name)
 {
 	size_t length = strlen(name) + 1;
 	struct link_entry *entry, **bucket;
 
 	if (links->count >= links->size && grow(links) < 0)
-		return -ENOMEM;
+		return NULL;
 	entry = malloc(sizeof(*entry) + length);
 	if (!entry)
-		return -ENOMEM;
+		return NULL;
 	bucket = bucket_of(links, device, inode);
 	*entry = (struct link_entry){ .next = *bucket,
 		.device = device,
@@ -61,7 +61,17 @@ int links_add(struct links *links, uint64_t device, uint64_t inode, struct walk_
 	memcpy(entry->name, name, length);
 	*bucket = entry;
 	links->count++;
-	return 0;
+	return entry;
+}
+
+uint64_t links_missing_bytes(const struct links *links)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < links->size; i++)
+		for (const struct link_entry *entry = links->buckets[i]; entry; entry = entry->next)
+			bytes += entry->missing > 0 ? entry->bytes : 0;
+	return bytes;
 }
 
 void links_free(struct links *links)

@@ -9,7 +9,9 @@
 
 struct link_entry {
 	struct link_entry *next;
-	uint64_t device, inode;
+	uint64_t device, inode, bytes; /* bytes: as its owner likes; 0 at first */
+	uint32_t missing; /* names that are not in what was walked, as its owner counts; 0 at first
+			   */
 	struct walk_node *directory; /* a reference, or NULL */
 	char name[];
 };
@@ -28,9 +30,13 @@ struct links {
 
 struct link_entry *links_find(const struct links *links, uint64_t device, uint64_t inode);
 
-/* Notes the first name of an inode; DIRECTORY (may be NULL) is referenced. Returns 0 or -ENOMEM. */
-int links_add(struct links *links, uint64_t device, uint64_t inode, struct walk_node *directory,
-		const char *name);
+/* Notes the first name of an inode; DIRECTORY (may be NULL) is referenced. Returns it, or NULL
+ * where there is no memory. */
+struct link_entry *links_add(struct links *links, uint64_t device, uint64_t inode,
+		struct walk_node *directory, const char *name);
+
+/* The bytes of all that have missing names. */
+uint64_t links_missing_bytes(const struct links *links);
 
 void links_free(struct links *links);
 

@@ -10,7 +10,9 @@
  *
  * A file that somebody has open or mapped, be it a process or a loop device, is never cut: it is
  * copied whole and unlinked (inuse.h). A file with several names loses its content, but its names
- * stay until the end; the first one that is met is copied, the others are linked to it.
+ * stay until the end; the first one that is met is copied, the others are linked to it. Where one
+ * of them is outside the tree, as in an image that has what initramfs and NEWROOT share but once,
+ * it keeps its content, too.
  *
  * What is not on a ramfs or tmpfs is copied in the same way, and nothing of it is released.
  *
@@ -50,6 +52,7 @@ struct move {
 	bool notes; /* it may be killed, and the new tmpfs has notes of times */
 	uint64_t chunk;
 	struct links links;
+	const struct links *names; /* that the plan has found */
 	struct inuse inuse;
 	struct progress progress;
 	atomic_uint_fast64_t held, peak, next_look;
@@ -228,34 +231,40 @@ static bool has_owner(const struct move *move, const struct sys_stat *st)
 }
 
 /* Most files are root's, and can be made with their own mode. Others have none at first, so that
- * nobody reads them who may not in the end. */
-static bool has_mode(const struct move *move, const struct sys_stat *st)
-{
-	return S_ISREG(st->mode) && has_owner(move, st) && !(st->mode & 07000);
-}
-
-static const char *set_owner_and_mode(
-		struct walk_worker *worker, int target, const struct sys_stat *st)
+ * nobody reads them who may not in the end; so have those with an access list, where the mode gives
+ * the group what the list may not, and, as their attributes are read later, those with more names.
+ */
+static bool has_mode(const struct walk_worker *worker, const struct sys_stat *st)
 {
 	const struct move *move = move_of(worker);
+	const struct mover *mover = worker->own;
 
-	if (!has_owner(move, st) && fchown(target, st->uid, st->gid) != 0)
-		return "chown";
-	return !has_mode(move, st) && fchmod(target, st->mode & 07777) != 0 ? "chmod" : NULL;
+	return S_ISREG(st->mode) && has_owner(move, st) && !(st->mode & 07000) &&
+	       (!move->attributes ||
+			       (st->nlink == 1 && !attributes_list_access(&mover->attributes)));
 }
 
-/* Owner, mode, attributes, times: chown takes away setuid and security.capability, and each of
- * them changes no time that is set last. Returns what failed, with errno, or NULL; the rest is done
- * all the same. */
+/* Owner, attributes, mode, times: chown takes away setuid and security.capability, an access list
+ * has to be there before the mode gives its group anything, and each of them changes no time that
+ * is set last. Returns what failed, with errno, or NULL; where that is owner or attributes the mode
+ * stays as it is. */
 static const char *set_metadata(
 		struct walk_worker *worker, int target, const struct sys_stat *st, bool own_mode)
 {
-	const char *operation = own_mode ? set_owner_and_mode(worker, target, st) : NULL;
+	const char *operation = NULL;
 	struct timespec times[2];
-	int error = operation ? errno : 0;
+	int error = 0;
 
+	if (own_mode && !has_owner(move_of(worker), st) && fchown(target, st->uid, st->gid) != 0) {
+		operation = "chown";
+		error = errno;
+	}
 	if (store_attributes(worker, target, NULL) < 0 && !error) {
 		operation = "setting its attributes";
+		error = errno;
+	}
+	if (own_mode && !error && !has_mode(worker, st) && fchmod(target, st->mode & 07777) != 0) {
+		operation = "chmod";
 		error = errno;
 	}
 	timespecs(st, times);
@@ -289,13 +298,13 @@ static const char *set_metadata_by_name(
 
 	if (fchownat(target, name, st->uid, st->gid, AT_SYMLINK_NOFOLLOW) != 0)
 		return "chown";
-	if (!S_ISLNK(st->mode) && fchmodat(target, name, st->mode & 07777, 0) != 0)
-		return "chmod";
 	errno = -load_attributes(worker, worker->cursor.fd[WALK_SOURCE], name);
 	if (errno)
 		return "reading its attributes";
 	if (store_attributes(worker, target, name) < 0)
 		return "setting its attributes";
+	if (!S_ISLNK(st->mode) && fchmodat(target, name, st->mode & 07777, 0) != 0)
+		return "chmod";
 	timespecs(st, times);
 	return utimensat(target, name, times, AT_SYMLINK_NOFOLLOW) != 0 ? "setting its times"
 									: NULL;
@@ -367,7 +376,7 @@ static const char *make_file(
 
 	if (S_ISREG(st->mode)) {
 		*fd = openat(target, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-				has_mode(move_of(worker), st) ? st->mode & 0777 : 0);
+				has_mode(worker, st) ? st->mode & 0777 : 0);
 		return *fd < 0 ? "create" : NULL;
 	}
 	if (S_ISLNK(st->mode))
@@ -407,8 +416,7 @@ static const char *make_name(struct walk_worker *worker, struct walk_node *direc
 	first = links_find(links, sys_stat_dev(st), st->ino);
 	*linked = first != NULL;
 	operation = first ? link_file(worker, name, first) : make_file(worker, name, st, fd);
-	if (!operation && !first &&
-			links_add(links, sys_stat_dev(st), st->ino, directory, name) < 0) {
+	if (!operation && !first && !links_add(links, sys_stat_dev(st), st->ino, directory, name)) {
 		errno = ENOMEM;
 		operation = "noting its name";
 	}
@@ -533,10 +541,22 @@ static const char *copy_content(struct walk_worker *worker, int source, int targ
 	return operation;
 }
 
+/* By a name outside the tree somebody may want to use it until the end. */
+static bool has_name_outside(const struct move *move, const struct sys_stat *st)
+{
+	const struct link_entry *entry;
+
+	if (st->nlink == 1 || move->back)
+		return false;
+	entry = links_find(move->names, sys_stat_dev(st), st->ino);
+	return !entry || entry->missing > 0;
+}
+
 /* Cutting is for what is large, and for what keeps its name in the source. */
 static bool wants_cut(const struct move *move, const struct sys_stat *st)
 {
-	return move->release && st->size > 0 && (st->size > move->chunk || st->nlink > 1);
+	return move->release && st->size > 0 && (st->size > move->chunk || st->nlink > 1) &&
+	       !has_name_outside(move, st);
 }
 
 /* Has the name gone from the source meanwhile? Then it is taken from the target, too: the way back
@@ -554,6 +574,7 @@ static bool has_vanished(struct walk_worker *worker, const char *name, const str
 	return gone && st->nlink == 1;
 }
 
+/* MADE is the open target, or -1 where it is to be made. */
 static int move_regular(struct walk_worker *worker, struct walk_node *directory, const char *name,
 		const struct sys_stat *st, int made, uint64_t from)
 {
@@ -572,6 +593,12 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 	error = load_attributes(worker, source, NULL);
 	if (error < 0)
 		return failed("reading its attributes", directory, name, error);
+	if (target < 0) {
+		operation = make_file(worker, name, st, &target);
+		if (operation)
+			return failed(operation, directory, name, errno);
+		progress_add(&move->progress, 1, 0);
+	}
 	if (move->back)
 		(void)attributes_noted(source, &noted);
 	if (cut) { /* before anything is taken: the way back relies on it */
@@ -634,6 +661,8 @@ static int move_file(struct walk_worker *worker, struct walk_node *directory, co
 		if (result == 1)
 			return 0;
 	}
+	if (fd < 0 && S_ISREG(st->mode) && st->nlink == 1) /* it is opened before it is made */
+		return move_regular(worker, directory, name, st, fd, from);
 	if (fd < 0)
 		operation = make_name(worker, directory, name, st, &fd, &linked);
 	if (operation)
@@ -714,6 +743,7 @@ static struct move new_move(const struct plan *plan, int source, int target)
 		.notes = plan->attached && plan_moves(plan),
 		.chunk = plan->chunk,
 		.links = LINKS_EMPTY,
+		.names = &plan->links,
 		.inuse = INUSE_EMPTY(plan->proc) };
 }
 

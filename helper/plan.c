@@ -36,7 +36,6 @@
 
 struct scan {
 	pthread_mutex_t lock;
-	struct links links;
 	struct plan *plan;
 	struct inuse inuse;
 	uint64_t page;
@@ -72,17 +71,25 @@ static int count_bytes(const struct scan *scan, int directory, const char *name,
 	return fd < 0 ? -errno : copy_count(&copy, bytes);
 }
 
-/* Is it a further name of a file that was counted? Returns 1, 0 or a negative errno. */
-static int count_link(struct scan *scan, const struct sys_stat *st)
+/* Is it a further name of a file that was counted? Returns 1, 0 with its new *ENTRY, or a negative
+ * errno. */
+static int count_link(struct scan *scan, const struct sys_stat *st, struct link_entry **entry)
 {
+	struct links *links = &scan->plan->links;
 	int result = 0;
 
 	(void)pthread_mutex_lock(&scan->lock);
-	if (links_find(&scan->links, sys_stat_dev(st), st->ino)) {
+	*entry = links_find(links, sys_stat_dev(st), st->ino);
+	if (*entry) {
 		scan->plan->hard_links++;
+		(*entry)->missing -= (*entry)->missing > 0;
 		result = 1;
 	} else {
-		result = links_add(&scan->links, sys_stat_dev(st), st->ino, NULL, "");
+		*entry = links_add(links, sys_stat_dev(st), st->ino, NULL, "");
+		if (*entry)
+			(*entry)->missing = st->nlink - 1;
+		else
+			result = -ENOMEM;
 	}
 	(void)pthread_mutex_unlock(&scan->lock);
 	return result;
@@ -141,6 +148,7 @@ static int scan_entry(struct walk_worker *worker, struct walk_node *directory, c
 	struct scan *scan = worker->walk->request->context;
 	struct scan_sums *sums = worker->own;
 	char path[WALK_PATH];
+	struct link_entry *link = NULL;
 	uint64_t bytes;
 	int result;
 
@@ -148,7 +156,7 @@ static int scan_entry(struct walk_worker *worker, struct walk_node *directory, c
 	sums->entries++;
 	if (mounted)
 		return 0;
-	result = st->nlink > 1 ? count_link(scan, st) : 0;
+	result = st->nlink > 1 ? count_link(scan, st, &link) : 0;
 	if (result == 1)
 		return 0;
 	if (result == 0)
@@ -165,6 +173,8 @@ static int scan_entry(struct walk_worker *worker, struct walk_node *directory, c
 	if (bytes >= BUSY_FROM && plan_moves(scan->plan) && S_ISREG(st->mode) &&
 			is_busy(scan, worker->cursor.fd[WALK_SOURCE], name))
 		sums->busy += bytes;
+	else if (link)
+		link->bytes = bytes;
 	return 0;
 }
 
@@ -198,7 +208,6 @@ static int scan_tree(const struct options *options, bool notes, struct plan *pla
 		.end = scan_end,
 	};
 	struct scan scan = { .lock = PTHREAD_MUTEX_INITIALIZER,
-		.links = LINKS_EMPTY,
 		.plan = plan,
 		.inuse = INUSE_EMPTY(plan->proc),
 		.page = (uint64_t)sysconf(_SC_PAGESIZE) };
@@ -221,7 +230,7 @@ static int scan_tree(const struct options *options, bool notes, struct plan *pla
 		plan->attribute_bytes += (plan->directories + 1 + plan->workers) * NOTE_SPACE;
 	if (here >= 0 && fchdir(here) != 0)
 		(void)log_warning(errno, "returning to the current directory");
-	links_free(&scan.links);
+	plan->busy += links_missing_bytes(&plan->links);
 	inuse_free(&scan.inuse);
 	return result;
 }
@@ -944,6 +953,7 @@ void plan_free(struct plan *plan)
 	close_fd(&plan->tree);
 	close_fd(&plan->target);
 	mounts_free(&plan->mounts);
+	links_free(&plan->links);
 	free(plan->exclude);
 	plan->exclude = NULL;
 }

@@ -6,6 +6,7 @@
 #ifndef TMPFSROOT_PLAN_H
 #define TMPFSROOT_PLAN_H
 
+#include "links.h"
 #include "mounts.h"
 #include "options.h"
 #include "program.h"
@@ -46,9 +47,11 @@ struct plan {
 
 	uint64_t entries, directories;
 	uint64_t hard_links, sparse; /* names beyond a file's first; files with holes */
+	struct links links; /* the files that have several names */
 	uint64_t bytes, largest; /* as they will be allocated */
 	uint64_t attribute_bytes; /* of extended attributes, where they count as inodes */
-	uint64_t busy; /* of them, in large files that somebody has open or mapped */
+	uint64_t busy; /* of them, in large files that somebody has open or mapped, or with names
+			  outside */
 	struct tmpfs_space need, limit;
 	uint64_t memory, memory_available, memory_needed, memory_minimum; /* bytes */
 	unsigned workers;

@@ -262,6 +262,8 @@ int tmpfs_make(const char *list, const struct tmpfs_space *need, uint64_t memory
 					"rd.tmpfsroot.opts=%s; they are left out",
 					list);
 	}
+	if (mount < 0 && created && !*list)
+		return log_error(mount, "mounting a tmpfs");
 	if (mount < 0)
 		return created ? log_error(mount,
 						 "mounting a tmpfs with the options %s: %m; "

@@ -108,11 +108,14 @@ const char *size_text(unsigned long long bytes, char text[static SIZE_TEXT])
 	double value = (double)bytes;
 	size_t unit = 0;
 
-	while (value >= (unit ? 1023.95 : 1024) &&
-			/* would be printed as 1024.0 */ unit + 1 < ARRAY_SIZE(units)) {
+	while (value >= 1023.5 && unit + 1 < ARRAY_SIZE(units)) { /* 1024 when it is rounded */
 		value /= 1024;
 		unit++;
 	}
-	(void)snprintf(text, SIZE_TEXT, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+	(void)snprintf(text, SIZE_TEXT, "%.*f %s",
+			unit == 0 || value >= 99.95 ? 0
+			: value >= 9.995	    ? 1
+						    : 2,
+			value, units[unit]);
 	return text;
 }

@@ -57,7 +57,8 @@ int write_all(int fd, const void *buffer, size_t length);
  */
 int write_file(int dir, const char *path, const char *text);
 
-/* The size as people write it ("1.5 GiB"), in a caller's buffer, which it returns. */
+/* The size as people write it ("1.50 GiB"), to three digits, in a caller's buffer, which it
+ * returns. */
 #define SIZE_TEXT 16
 const char *size_text(unsigned long long bytes, char text[static SIZE_TEXT]);
 

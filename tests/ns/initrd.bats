@@ -49,6 +49,30 @@ moves_directory()
 	[ "${lines[*]:1:4}" = 'kept early NAME=test 1' ]
 }
 
+# In PREPARE: small and large files that NEWROOT and the rest of the initramfs share, and others that it has
+# twice.
+shared="$tree; mkdir other; for size in 5 3000 300000 9000000; do head -c \$size /dev/urandom >other/\$size; ln other/\$size sysroot/deep/
+		head -c \$size /dev/urandom >sysroot/inside-\$size; ln sysroot/inside-\$size sysroot/deep/; done; sha256sum other/* >../sums"
+
+@test "what a directory shares with the rest of the initramfs stays there whole: systemd and udev go on" {
+	not_by_memcheck "strace(1) follows the helper"
+	boot -k root=tmpfsroot -p "$shared" -a 'cd "$root/deep"; sed "s,other/,," "$directory/sums" | sha256sum --quiet -c && echo moved
+			cmp inside-9000000 ../inside-9000000 && stat -c %h 5 inside-5 9000000 inside-9000000; cat ../run/tmpfsroot/report.json
+			sed -n "s/.*ftruncate[64]*([0-9]*<\\(.*\\)>, 0[) ].*/cut \\1/p" "$directory/trace"' \
+		-w "strace -D -f -qq -y -o ../trace -e 'trace=$(call ftruncate)'" -- /usr/bin/switch_root /sysroot /sbin/init
+	[ "$status" -eq 0 ]
+	[[ $output == *$'\nmoved\n1\n2\n1\n2\n{'*'"warnings": []'* ]]
+	[ "$(grep '^cut.*[0-9]$' <<<"$output" | sort | tr '\n' ' ')" = 'cut /inside-3000 cut /inside-300000 cut /inside-5 cut /inside-9000000 ' ]
+	# They are held twice, and that is known before.
+	[ "$(sed -n 's/.*"peak_bytes": \([0-9]*\),/\1/p' <<<"$output")" -gt 9300000 ]
+	boot -n -k root=tmpfsroot -p "$shared" -- tmpfsroot --dry-run /sysroot /sbin/init
+	[[ $output =~ available,\ ([0-9]+)\.?[0-9]*\ MiB\ needed ]]
+	[ "${BASH_REMATCH[1]}" -ge 10 ]
+	boot -n -k root=tmpfsroot -p "$shared; rm -r other" -- tmpfsroot --dry-run /sysroot /sbin/init
+	[[ $output =~ available,\ ([0-9]+)\.?[0-9]*\ MiB\ needed ]]
+	[ "${BASH_REMATCH[1]}" -lt 10 ]
+}
+
 @test "a directory with nothing mounted on it: mounts on it are carried" {
 	boot -k root=tmpfsroot -p "$tree; mkdir sysroot/data; mount -t tmpfs data sysroot/data; echo kept >sysroot/data/file
 		echo 'cat /data/file' >sysroot/probe" -- /usr/bin/switch_root /sysroot /sbin/init
