@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Of "CALL COUNT" lines, how often a run makes each system call, makes FAULTs (tests/tools/fault.c):
-# each call fails at as many points as "points" says, spread over the run, with errors that it may
-# return, one after the other.
+# each call fails at as many points as "points" says, spread over the run, and with each of the errors that
+# it may return, one after the other.
 BEGIN {
 	disk = "ENOSPC EIO ENOMEM EPERM"
 	look = "EIO ENOMEM EACCES"
@@ -59,9 +59,11 @@ $1 ~ never { next }
 {
 	count = split(errors[$1], list, " ")
 	number = $2 < points ? $2 : points
-	for (i = 1; i <= number; i++) {
-		at = $2 <= points || number == 1 ? i : int(($2 - 1) * (i - 1) / (number - 1)) + 1
-		print $1 ":" at ":" list[(i - 1) % count + 1]
+	for (i = 0; i < number || i < count; i++) {
+		at = i % number + 1
+		if ($2 > points && number > 1)
+			at = int(($2 - 1) * (at - 1) / (number - 1)) + 1
+		print $1 ":" at ":" list[i % count + 1]
 		total++
 	}
 }

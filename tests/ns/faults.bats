@@ -97,8 +97,9 @@ signals()
 
 @test "SIGKILL and crashes at a hundred moments: the target is mounted, and the next run moves all" {
 	signals 100 SIGKILL SIGSEGV SIGKILL
-	[ "$(grep -c ': taken up$' "$BATS_TEST_TMPDIR/results")" -ge 98 ] # the last calls may not be made
-	[ "$(grep -c ': \(taken up\|complete, not made\)$' "$BATS_TEST_TMPDIR/results")" -eq 100 ]
+	[ "$(grep -c ': \(taken up\|begun anew\)$' "$BATS_TEST_TMPDIR/results")" -ge 98 ] # the last calls may not be made
+	[ "$(grep -c ': \(taken up\|begun anew\|complete, not made\)$' "$BATS_TEST_TMPDIR/results")" -eq 100 ]
+	[ "$(grep -c ': taken up$' "$BATS_TEST_TMPDIR/results")" -ge 40 ]
 }
 
 # Cutting and writing take a capability away: for some calls neither tree has it.
@@ -110,5 +111,6 @@ signals()
 		echo "service-tmpfs fchown:$i:SIGKILL"
 	done >"$BATS_TEST_TMPDIR/list"
 	run_all <"$BATS_TEST_TMPDIR/list"
-	[ "$(grep -c ': taken up$' "$BATS_TEST_TMPDIR/results")" -eq "$count" ]
+	[ "$(grep -c ': \(taken up\|begun anew\)$' "$BATS_TEST_TMPDIR/results")" -eq "$count" ]
+	[ "$(grep -c ': taken up$' "$BATS_TEST_TMPDIR/results")" -ge $((count / 2)) ]
 }

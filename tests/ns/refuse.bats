@@ -136,7 +136,7 @@ refuses()
 }
 
 @test "a tree that does not fit, by bytes" {
-	refuses "the tree needs "*" bytes), the tmpfs holds 1.0 MiB (1048576): raise size= in"* \
+	refuses "the tree needs "*" bytes), the tmpfs holds 1.00 MiB (1048576): raise size= in"* \
 		-- tmpfsroot --onfail=reboot --opts=size=1M /init
 }
 

@@ -112,6 +112,23 @@ staircase() {
 	cat "$logs/stair-$1"-*.outcome
 	[ "$(cat "$logs/stair-$1-30000.outcome")" = moved ]
 	[ "$(cat "$logs/stair-$1-1000.outcome")" = refused ]
+	# What the move needs: each refusal names the same, and where it was moved there was as much.
+	awk '/^tmpfsroot: .* of memory are available, the move needs / {
+			match($0, /needs [^ ]* [KM]iB/)
+			split(substr($0, RSTART, RLENGTH), word)
+			need = word[2] * (word[3] == "KiB" ? 1024 : 1048576)
+			if (least && need != least)
+				wrong = "needs " need " and " least
+			least = need
+		}
+		/^REPORT  *"memory_available_before": / { before[FILENAME] = $3 + 0 }
+		END {
+			for (name in before)
+				if (before[name] < least * 0.99)
+					wrong = name ": " before[name] " were enough, not " least
+			print wrong
+			exit !least || wrong != ""
+		}' "$logs/stair-$1"-{1000,3000,4000,5000,6000,9000,16000,30000}.log
 }
 
 @test "6.1, rootfs a ramfs: less and less memory, until the move is refused" { staircase bookworm ramfs; }
