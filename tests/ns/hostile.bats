@@ -106,7 +106,7 @@ while_moving()
 				if [ -e \"\$root/tree/less\" ]; then yes | head -c $left | cmp - \"\$root/tree/less\" && echo cut; else echo gone; fi" \
 			-w 'strace -D -f -qq -o ../trace -P less -e trace=openat -e inject=openat:delay_enter=500000' -- \
 			tmpfsroot --onfail=reboot /init
-		[ "$left" = 0 ] && outcome=gone || outcome=cut
+		[ "$left" = 0 ] && outcome="gone" || outcome="cut"
 		[[ "$output" == *$'\nbeside\n'"$outcome" ]]
 		[ "$status" -eq 0 ] || [[ "$status" -eq 129 && "$output" == *'moving /tree/less: '*'all that was moved is back in its place'* ]]
 		echo "# $size to $left: $(grep -o 'moving /.*' <<<"$output" || echo moved)" >&3

@@ -43,31 +43,61 @@ os.setxattr(\"usr/bin/tmpfsroot\", \"security.capability\", struct.pack(\"<5I\",
 	done
 }
 
-# made NAME: the mode that this file was created with, in octal.
-made()
-{
-	sed -n "s/.*\(openat\|mknodat\|mkdirat\)([0-9]*, \"$1\", \(O_[A-Z_|]*O_CREAT[A-Z_|]*, \|S_IF[A-Z]*, \|S_IF[A-Z]*|\)*\(0[0-7]*\).*/\3/p" \
-		"$BATS_TEST_TMPDIR/trace"
+# In PREPARE: files of all kinds in the directory, with umask 0; access lists give their group less than
+# the mode does (hardtree's acl_access).
+files='umask 0; mkdir -p d; for mode in 600 640 666 4755 2711; do echo x >d/root-$mode; echo y >d/other-$mode
+		chown 5:6 d/other-$mode; chmod $mode d/root-$mode d/other-$mode; done
+	mkdir -m 700 d/directory; head -c 5000000 /dev/zero >d/large; chown 5:6 d/large; chmod 600 d/large
+	mkfifo -m 660 d/fifo; chown 5:6 d/fifo; mknod -m 640 d/device c 1 3; echo z >d/list; ln d/root-640 d/root-640-link
+	echo z >d/other-list; chown 5:6 d/other-list; mkdir d/listed
+	python3 -c "import os, struct
+for name in \"list\", \"other-list\", \"listed\":
+    os.setxattr(\"d/\" + name, \"system.posix_acl_access\", struct.pack(\"<I\", 2) + b\"\".join(struct.pack(\"<HHI\", *entry)
+        for entry in ((1, 6, 2**32 - 1), (2, 6, 1000), (4, 0, 2**32 - 1), (16, 6, 2**32 - 1), (32, 0, 2**32 - 1))))"'
+creating='trace=openat,mkdirat,mknodat,fchown,fchownat,fchmod,fchmodat,fsetxattr,chroot'
+
+# never_more MADE: of the files of "d" in the trace so many were made, without a mode or, a regular one, with
+# that of its name; and got their owner, then their access list, and then the mode.
+never_more() {
+	run awk '
+		function wrong(what) { print what ": " $0 }
+		{ sub(/^[0-9]* */, ""); call = $0; sub(/\(.*/, "", call); split($0, quoted, "\""); name = quoted[2] }
+		/ = -1 / { next }
+		call == "openat" && /O_CREAT/ || call == "mknodat" {
+			mode = $0; sub(/ *(\(INJECTED\))? = .*/, "", mode); sub(/, makedev.*/, ")", mode)
+			sub(/.*(, |\|)/, "", mode); sub(/\)$/, "", mode); if (mode ~ /^S_IF/) mode = 0
+			file = call == "openat" ? $NF : "\"" name "\""
+			if (name !~ /^(root|other|list|large|fifo|device)/) next
+			made++; last[file] = name; owned[file] = listed[file] = 0
+			if (mode + 0 != 0 && name != "root-" substr(mode, 2)) wrong("made with a mode")
+			if (name ~ /list/) kept[file] = 1; else delete kept[file]
+		}
+		call == "mkdirat" && name ~ /^(d|directory|listed)$/ { if ($0 !~ / 0?700\)/) wrong("a directory for others") }
+		call ~ /^(fchown|fchmod|fsetxattr)/ { file = $0; sub(/^[a-z]*\(/, "", file); sub(/,.*/, "", file); if (call ~ /at$/) file = "\"" name "\"" }
+		call ~ /^fchown/ { owned[file] = 1 }
+		call == "fsetxattr" && /posix_acl_access/ { listed[file] = 1 }
+		call ~ /^fchmod/ && file in last {
+			if (last[file] ~ /^(other|large|fifo)/ && !owned[file]) wrong("a mode before its owner")
+			if (file in kept && !listed[file]) wrong("a mode before its list")
+		}
+		call == "openat" && !/O_CREAT/ { delete last[$NF]; delete kept[$NF] }
+		END { print made }' "$BATS_TEST_TMPDIR/trace"
+	echo "$output"
+	[ "$output" = "$1" ]
 }
 
-@test "files have no mode before they have their owner, and never more than their own" {
-	boot -p 'mkdir d; umask 0; for mode in 600 640 666 4755 2711; do echo x >d/root-$mode; echo y >d/other-$mode
-			chown 5:6 d/other-$mode; chmod $mode d/root-$mode d/other-$mode; done
-		mkdir -m 700 d/directory; head -c 5000000 /dev/zero >d/large; chown 5:6 d/large; chmod 600 d/large' \
-		-w 'taskset -c 0 strace -D -f -qq -o ../trace -e trace=openat,mkdirat,mknodat,fchown,fchmod,write,pwrite64' -- tmpfsroot /init
+@test "files have no mode before they have their owner and list, and never more than their own" {
+	local trace="taskset -c 0 strace -D -f -qq -o ../trace -e $creating"
+	boot -t tmpfs -p "$files" -w "$trace" -- tmpfsroot /init
 	[ "$status" -eq 0 ]
-	for mode in 600 640 666; do
-		[ "$(made "root-$mode")" = 0"$mode" ]
-		[ "$(made "other-$mode")" = 000 ] || [ "$(made "other-$mode")" = 0 ]
-	done
-	for name in root-4755 root-2711 other-4755 other-2711 large; do
-		[ "$(made "$name")" = 000 ] || [ "$(made "$name")" = 0 ]
-	done
-	[ "$(made directory)" = 0700 ]
-	# From one that is made on: no fchmod before the fchown of the same descriptor.
-	run awk '/"other-|"large".*O_CREAT/ && /O_CREAT/ { n = split($0, f, " "); file = f[n]; owned = 0; others++ }
-		/fchown\(/ && index($0, "fchown(" file ",") { owned = 1 }
-		/fchmod\(/ && index($0, "fchmod(" file ",") && !owned { print "before its owner: " $0 }
-		END { print others }' "$BATS_TEST_TMPDIR/trace"
-	[ "$output" = 6 ]
+	never_more 15
+	[ "$(grep -c 'openat.*"root-\(600\|666\)", .*O_CREAT.*, 0\(600\|666\))' "$BATS_TEST_TMPDIR/trace")" -eq 2 ]
+	# What is given back, and what is copied from a real root.
+	boot -t tmpfs -p "$files" -w "$trace -e inject=chroot:error=EPERM:when=2" -a unchanged -- tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 129 ]
+	never_more 29 # the one with two names has stayed, empty
+	boot -k quiet -p "mkdir new; mount -t tmpfs new new; cd new; $files; cd ..; mkdir new/bin; cp bin/busybox new/bin
+		ln -s busybox new/bin/sh; cp init new/init" -w "$trace" -- tmpfsroot --tmpfsroot=yes /new /init
+	[ "$status" -eq 0 ]
+	never_more 15
 }
