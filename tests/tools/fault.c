@@ -23,7 +23,6 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -323,22 +322,24 @@ static void stop_counting(void)
 		state.tracees[i].counted = false;
 }
 
+/* Word by word: not every kernel has process_vm_readv(2). */
 static void note_path(struct tracee *tracee, uint64_t address)
 {
-	struct iovec local = { tracee->path, sizeof(tracee->path) - 1 },
-		     remote = { (void *)(uintptr_t)address, sizeof(tracee->path) - 1 };
-	ssize_t got = process_vm_readv(tracee->pid, &local, 1, &remote, 1, 0);
 	size_t at = 0;
 
-	/* what is asked for may reach into a page that is not there */
-	for (; got < 0 && at < sizeof(tracee->path) - 1; at++) {
-		local = (struct iovec){ tracee->path + at, 1 };
-		remote = (struct iovec){ (void *)(uintptr_t)(address + at), 1 };
-		if (process_vm_readv(tracee->pid, &local, 1, &remote, 1, 0) != 1 ||
-				tracee->path[at] == '\0')
+	memset(tracee->path, 0, sizeof(tracee->path));
+	for (; at + sizeof(long) < sizeof(tracee->path); at += sizeof(long)) {
+		long word;
+
+		errno = 0;
+		word = ptrace(PTRACE_PEEKDATA, tracee->pid, (void *)(uintptr_t)(address + at),
+				NULL);
+		if (errno != 0)
+			break;
+		memcpy(tracee->path + at, &word, sizeof(word));
+		if (memchr(&word, 0, sizeof(word)))
 			break;
 	}
-	tracee->path[got < 0 ? at : (size_t)got] = '\0';
 }
 
 static void executed(struct tracee *tracee)
