@@ -103,6 +103,7 @@ names() {
 }
 
 @test "a variable of conf.d is seen by the hook, without being exported there" {
+	unset TMPFSROOT_DEPS # of a package's build
 	in_sh "TMPFSROOT_ADD=yes; . $share/conf-hooks.d/tmpfsroot; env | grep TMPFSROOT_" TMPFSROOT_ADD=yes
 }
 
