@@ -354,11 +354,11 @@ int attributes_note(struct attributes_of file, const struct sys_stat *st,
 	return result == 0 ? note(file, NOTE, times, sizeof(times)) : result;
 }
 
-bool attributes_noted(int fd, struct sys_stat *st)
+bool attributes_noted(struct attributes_of file, struct sys_stat *st)
 {
 	struct sys_time times[2];
 
-	if (fgetxattr(fd, NOTE, times, sizeof(times)) != sizeof(times))
+	if (enter(file) < 0 || get(file, NOTE, (char *)times, sizeof(times)) != sizeof(times))
 		return false;
 	st->atime = times[0];
 	st->mtime = times[1];

@@ -75,7 +75,7 @@ int attributes_note(struct attributes_of file, const struct sys_stat *st,
 #define NOTE_SPACE 256
 
 /* Sets the times of *ST to those noted. Returns whether there are any. */
-bool attributes_noted(int fd, struct sys_stat *st);
+bool attributes_noted(struct attributes_of file, struct sys_stat *st);
 
 /* Removes the note of times and, if the ATTRIBUTES (or NULL) have one, of a capability. The same
  * results. */

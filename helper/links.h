@@ -16,7 +16,8 @@ struct link_entry {
 	char name[];
 };
 
-/* The caller holds LOCK from links_find() to what it does with the answer. */
+/* The caller holds LOCK from links_find() to what it does with the answer, where anybody still
+ * adds. */
 struct links {
 	pthread_mutex_t lock;
 	struct link_entry **buckets;

@@ -18,7 +18,9 @@
  *
  * The way back is the same walk with the trees exchanged. It needs no notes, since the two trees
  * tell all: what is missing in the source is in the target; a file that is in both is whole in the
- * source, unless it is shorter there, and then the rest is in the target.
+ * source, unless it is shorter there, and then the rest is in the target. Where it may be killed
+ * what it makes has a note in the target first (copy.h): that its owner, mode and times come from
+ * there.
  */
 #include "move.h"
 
@@ -324,7 +326,9 @@ static int move_leave(struct walk_worker *worker, struct walk_node *directory)
 	if (move_of(worker)->back) {
 		struct timespec times[2];
 
-		if (!attributes_noted(fd[WALK_SOURCE], &directory->st) && is_new(&directory->st))
+		if (!attributes_noted((struct attributes_of){ fd[WALK_SOURCE], NULL },
+				    &directory->st) &&
+				is_new(&directory->st))
 			return gone;
 		timespecs(&directory->st, times);
 		return futimens(fd[WALK_TARGET], times) != 0
@@ -561,17 +565,41 @@ static bool wants_cut(const struct move *move, const struct sys_stat *st)
 
 /* Has the name gone from the source meanwhile? Then it is taken from the target, too: the way back
  * would make it anew. Returns whether all is as if it had never been there; errno stays. */
-static bool has_vanished(struct walk_worker *worker, const char *name, const struct sys_stat *st)
+static bool has_vanished(struct walk_worker *worker, struct walk_node *directory, const char *name,
+		const struct sys_stat *st)
 {
 	const int *fd = worker->cursor.fd;
+	char path[WALK_PATH];
 	struct sys_stat now;
 	int error = errno;
 	bool gone = !move_of(worker)->back && sys_stat(fd[WALK_SOURCE], name, &now) == -ENOENT;
 
 	if (gone && unlinkat(fd[WALK_TARGET], name, 0) != 0 && errno != ENOENT)
 		gone = false;
+	if (gone && st->nlink == 1)
+		(void)log_warning(0, "%s has gone while it was moved: it is not in the new root",
+				walk_path(directory, name, path));
 	errno = error;
 	return gone && st->nlink == 1;
+}
+
+/* Before the way back makes anything: it may be killed before that has its owner, mode and times.
+ * All but that goes well without a note, too, for which there may be no room. */
+static void note_back(
+		struct walk_worker *worker, const char *name, int fd, const struct sys_stat *st)
+{
+	(void)note_times(move_of(worker), (struct attributes_of){ fd, name }, st, NULL);
+}
+
+/* Takes a copy that is not whole from the target, for the way back would believe it. */
+static void drop(
+		struct walk_worker *worker, const char *name, int target, const struct sys_stat *st)
+{
+	int result = st->nlink == 1 ? unlinkat(worker->cursor.fd[WALK_TARGET], name, 0)
+				    : ftruncate(target, 0);
+
+	if (result != 0)
+		(void)log_warning(errno, "taking %s from the target", name);
 }
 
 /* MADE is the open target, or -1 where it is to be made. */
@@ -589,18 +617,22 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 	int error;
 
 	if (source < 0)
-		return has_vanished(worker, name, st) ? 0 : failed("open", directory, name, errno);
+		return has_vanished(worker, directory, name, st)
+				       ? 0
+				       : failed("open", directory, name, errno);
 	error = load_attributes(worker, source, NULL);
 	if (error < 0)
 		return failed("reading its attributes", directory, name, error);
+	if (move->back) {
+		(void)attributes_noted((struct attributes_of){ source, NULL }, &noted);
+		note_back(worker, NULL, source, &noted);
+	}
 	if (target < 0) {
 		operation = make_file(worker, name, st, &target);
 		if (operation)
 			return failed(operation, directory, name, errno);
 		progress_add(&move->progress, 1, 0);
 	}
-	if (move->back)
-		(void)attributes_noted(source, &noted);
 	if (cut) { /* before anything is taken: the way back relies on it */
 		metadata = set_metadata(worker, target, &noted, true);
 		if (metadata)
@@ -614,6 +646,8 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 	operation = copy_content(worker, source, target, st, from, cut, &held);
 	error = errno;
 	metadata = seal(worker, target, &noted, true); /* writing has changed the times */
+	if (operation && !cut && !move->back) /* the source has all: what was made here has not */
+		drop(worker, name, target, st);
 	if (operation)
 		return failed(operation, directory, name, error);
 	if (metadata)
@@ -625,11 +659,14 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 }
 
 /* On the way back the name may be there still. A regular file that is shorter than the one to be
- * given back was cut: *FROM is where, and *FD is open. Returns 1 where nothing is left to do. */
+ * given back was cut: *FROM is where, and *FD is open. Returns REST_NONE where nothing is left to
+ * do, REST_METADATA where a way back that was killed had made it. */
+enum { REST_NONE = 1, REST_METADATA };
 static int find_rest(struct walk_worker *worker, const char *name, const struct sys_stat *st,
 		int *fd, uint64_t *from)
 {
-	struct sys_stat there;
+	struct attributes_of given = { worker->cursor.fd[WALK_SOURCE], name };
+	struct sys_stat there, noted;
 	int result = sys_stat(worker->cursor.fd[WALK_TARGET], name, &there);
 
 	*from = 0;
@@ -638,10 +675,36 @@ static int find_rest(struct walk_worker *worker, const char *name, const struct 
 	if (result < 0)
 		return result;
 	if (!S_ISREG(st->mode) || there.size >= st->size)
-		return 1;
+		return attributes_noted(given, &noted) ? REST_METADATA : REST_NONE;
 	*from = there.size;
 	*fd = openat(worker->cursor.fd[WALK_TARGET], name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 	return *fd < 0 ? -errno : 0;
+}
+
+/* Of what is there already. Nobody need write to it: it may be a program that runs. */
+static int move_metadata(struct walk_worker *worker, struct walk_node *directory, const char *name,
+		const struct sys_stat *st)
+{
+	const int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME, *fd = worker->cursor.fd;
+	auto_close int source = -1, target = -1;
+	struct sys_stat noted = *st;
+	const char *operation;
+	int result;
+
+	(void)attributes_noted((struct attributes_of){ fd[WALK_SOURCE], name }, &noted);
+	if (!S_ISREG(st->mode)) {
+		operation = set_metadata_by_name(worker, name, &noted);
+		return operation ? failed(operation, directory, name, errno) : 0;
+	}
+	source = openat(fd[WALK_SOURCE], name, flags);
+	target = openat(fd[WALK_TARGET], name, flags);
+	if (source < 0 || target < 0)
+		return failed("open", directory, name, errno);
+	result = load_attributes(worker, source, NULL);
+	if (result < 0)
+		return failed("reading its attributes", directory, name, result);
+	operation = set_metadata(worker, target, &noted, true);
+	return operation ? failed(operation, directory, name, errno) : 0;
 }
 
 static int move_file(struct walk_worker *worker, struct walk_node *directory, const char *name,
@@ -658,16 +721,21 @@ static int move_file(struct walk_worker *worker, struct walk_node *directory, co
 
 		if (result < 0)
 			return failed("looking for it in the target", directory, name, result);
-		if (result == 1)
+		if (result == REST_METADATA)
+			return move_metadata(worker, directory, name, st);
+		if (result == REST_NONE)
 			return 0;
+		if (!S_ISREG(st->mode))
+			note_back(worker, name, worker->cursor.fd[WALK_SOURCE], st);
 	}
 	if (fd < 0 && S_ISREG(st->mode) && st->nlink == 1) /* it is opened before it is made */
 		return move_regular(worker, directory, name, st, fd, from);
 	if (fd < 0)
 		operation = make_name(worker, directory, name, st, &fd, &linked);
 	if (operation)
-		return has_vanished(worker, name, st) ? 0
-						      : failed(operation, directory, name, errno);
+		return has_vanished(worker, directory, name, st)
+				       ? 0
+				       : failed(operation, directory, name, errno);
 	progress_add(&move->progress, 1, 0);
 	if (linked)
 		return 0;
@@ -675,8 +743,9 @@ static int move_file(struct walk_worker *worker, struct walk_node *directory, co
 		return move_regular(worker, directory, name, st, fd, from);
 	operation = set_metadata_by_name(worker, name, st);
 	if (operation)
-		return has_vanished(worker, name, st) ? 0
-						      : failed(operation, directory, name, errno);
+		return has_vanished(worker, directory, name, st)
+				       ? 0
+				       : failed(operation, directory, name, errno);
 	return st->nlink > 1 ? 0 : release(worker, directory, name, 0);
 }
 
