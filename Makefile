@@ -141,7 +141,7 @@ demo:
 
 # All that runs unattended. The quick tests need no virtual machine.
 PROVE = CMOCKA_MESSAGE_OUTPUT=TAP prove --timer --failures --comments --exec ''
-SLOW = $(addprefix tests/ns/,$(addsuffix .bats,bench faults giveback progress realroot scale threads))
+SLOW = $(addprefix tests/ns/,$(addsuffix .bats,bench faults giveback hostile progress realroot scale threads))
 QUICK = $(UNIT) $(filter-out $(SLOW),$(wildcard tests/ns/*.bats)) $(wildcard tests/hooks/*.bats)
 VM = $(wildcard tests/vm/*.bats)
 
