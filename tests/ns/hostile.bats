@@ -106,7 +106,7 @@ while_moving()
 				if [ $left = 0 ]; then rm tree/less; else truncate -s $left tree/less; fi) >/dev/null 2>&1 &" \
 			-a "wait; cat \"\$root/tree/beside\"; [ ! -e tree/less ] || [ tree -ef \"\$root/tree\" ] || echo twice
 				if [ -e \"\$root/tree/less\" ]; then yes | head -c $left | cmp - \"\$root/tree/less\" && echo cut; else echo gone; fi" \
-			-w 'strace -D -f -qq -o ../trace -P less -e trace=openat -e inject=openat:delay_enter=1000000' -- \
+			-w 'strace -D -f -qq -o ../trace -P less -e trace=openat -e inject=openat:delay_enter=600000' -- \
 			tmpfsroot --onfail=reboot /init
 		[ "$left" = 0 ] && outcome="gone" || outcome="cut"
 		[[ "$output" == *$'\nbeside\n'"$outcome" ]]
@@ -120,13 +120,13 @@ while_moving()
 	for link in : 'ln tree/less tree/link' 'mkdir other; ln tree/less other/link'; do
 		rm -rf "${BATS_TEST_TMPDIR:?}"/*
 		boot -p "mkdir tree; yes | head -c 6000000 >tree/less; $link; touch ../moving
-			(exec 8<tree/less; until grep -qs 'pread64(.*less' ../trace; do :; done; truncate -s 2 tree/less
+			(exec 8<tree/less; until grep -qsE 'pread64\(.*(less|link)>' ../trace; do :; done; truncate -s 2 tree/less
 				while [ -e ../moving ]; do sleep 0.1; done) >/dev/null 2>&1 &" \
 			-a 'rm ../moving; wait; echo y | cmp - tree/less && find . -name less -o -name link | xargs stat -c %s' \
-			-w 'strace -D -f -qq -y -o ../trace -e trace=pread64 -e inject=pread64:delay_enter=200000' -- \
+			-w 'strace -D -f -qq -y -o ../trace -e trace=pread64 -e inject=pread64:delay_enter=20000' -- \
 			tmpfsroot --onfail=reboot /init
 		[ "$status" -eq 129 ]
-		[[ "$output" == *'moving /tree/l'*': read (it has changed meanwhile): Stale file handle'*'all that was moved is back in its place'* ]]
+		[[ "$output" == *'moving /'*': read (it has changed meanwhile): Stale file handle'*'all that was moved is back in its place'* ]]
 		[[ "$output" =~ $'\n2'($'\n2')?$ ]]
 	done
 }

@@ -19,7 +19,9 @@ setup_file() {
 	export LC_ALL=C
 	mkdir -p "$logs"
 	rm -rf "$top"/build/{deb,rpm,arch}
-	fresh make -s -C "$top" dist deb rpm arch >"$logs/packages-build.log" 2>&1
+	"$vm/tree" bookworm build >/dev/null 2>&1 &
+	fresh make -s -j 3 -C "$top" dist deb rpm arch >"$logs/packages-build.log" 2>&1
+	wait
 	for suite in deb-bookworm deb-trixie rpm-bookworm arch-bookworm; do
 		"$vm/package-image" "${suite%-*}" "${suite#*-}" "$logs/package-$suite" >"$logs/package-$suite.log" 2>&1 &
 		# Two at a time.
