@@ -30,6 +30,8 @@
 /* Small files are released in batches of this size: see move.c. */
 #define BATCH	  MIB
 #define BUSY_FROM MIB
+/* MemAvailable is an estimate: of 3 MB that it told Linux 6.12 has once not found 1. */
+#define SPARE MIB
 
 /* tmpfs keeps a symlink's target in the inode up to this length, else in a page. */
 #define SHORT_SYMLINK 127
@@ -277,7 +279,9 @@ static void plan_memory(struct plan *plan)
 	while (plan->chunk > CHUNK_MIN && plan->workers * (plan->chunk + BATCH) > free / 2)
 		plan->chunk /= 2;
 	window = plan->workers * (plan->chunk + BATCH);
-	plan->memory_needed = kept + (!moves ? 0 : plan->bytes < window ? plan->bytes : window);
+	plan->memory_needed = kept;
+	if (moves)
+		plan->memory_needed += (plan->bytes < window ? plan->bytes : window) + SPARE;
 }
 
 bool plan_moves(const struct plan *plan)

@@ -155,6 +155,9 @@ send='there() { for pid in $(pgrep -x tmpfsroot); do [ "/proc/$pid/root" -ef "$r
 		if [[ "$output" == *": a signal has ended the move: "*"all that was moved is back in its place"* ]]; then
 			[ "$status" -eq 129 ]
 			back=$((back + 1))
+		elif [[ "$output" == *": a signal has ended the move: "* ]]; then # before anything was made
+			[ "$status" -eq 129 ]
+			[[ "$output" == *"moving /"*$'\ntmpfsroot: rebooting'* ]]
 		else
 			[ "$status" -eq 0 ]
 		fi
