@@ -271,19 +271,19 @@ manager='cat "$directory/manager.log"'
 }
 
 # kills_back CALL COUNT: the move is killed, and then the run that gives it back, at that call of it; the next has
-# all. Adds to $hits where it was still in the way back.
+# all, but for the access time of a symlink that was read. Adds to $hits where it was still in the way back.
 kills_back() {
 	rm -rf "${BATS_TEST_TMPDIR:?}"/*
 	service "$bound; mkdir sysroot/many; for i in 1 2 3; do head -c 3000001 /dev/urandom >sysroot/many/\$i; done
 		for i in 1 2 3 4 5 6 7 8; do echo \$i >sysroot/many/s\$i; chown 5:6 sysroot/many/s\$i; chmod 4755 sysroot/many/s\$i
 			ln -s \$i sysroot/many/l\$i; mkfifo -m 640 sysroot/many/f\$i; : >sysroot/many/e\$i; chown -h 7:8 sysroot/many/[lfe]\$i
 			touch -h -d @1000000000 sysroot/many/[slfe]\$i; done
-		ln sysroot/many/1 sysroot/many/link; touch -d @1000000001 sysroot/many/*; dumptree sysroot/many >../many" \
+		ln sysroot/many/1 sysroot/many/link; touch -d @1000000001 sysroot/many/*; dumptree --no-atime sysroot/many >../many" \
 		-t tmpfs -k root=tmpfsroot -w "taskset -c 0 strace -f -qq -o /dev/null $(injects ftruncate:signal=KILL:when=4)" \
 		-a "mount -t proc proc proc; mount --bind ../cmdline proc/cmdline
 			strace -f -qq -o ../trace $(injects "$1:signal=KILL:when=$2") chroot . /usr/bin/tmpfsroot /sysroot || :
 			! grep -q 'killed by SIGKILL' ../trace || { echo next; chroot . /usr/bin/tmpfsroot /sysroot; }
-			$manager; dumptree sysroot/many | diff ../many - && echo same
+			$manager; dumptree --no-atime sysroot/many | diff ../many - && echo same
 			umount proc/cmdline proc; grep -c /run/tmpfsroot/target /proc/mounts" -- tmpfsroot /sysroot
 	[[ $output == *"SwitchRoot ['/sysroot', '/sbin/init']"*$'\nsame\n0' ]]
 	[[ $output != *'a move was interrupted'*'next'*'a move was interrupted'*'is back in its place'* ||
