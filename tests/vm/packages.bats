@@ -20,7 +20,7 @@ setup_file() {
 	mkdir -p "$logs"
 	rm -rf "$top"/build/{deb,rpm,arch}
 	"$vm/tree" bookworm build >/dev/null 2>&1 &
-	fresh make -s -j 3 -C "$top" dist deb rpm arch >"$logs/packages-build.log" 2>&1
+	fresh make -s -C "$top" dist deb rpm arch >"$logs/packages-build.log" 2>&1
 	wait
 	for suite in deb-bookworm deb-trixie rpm-bookworm arch-bookworm; do
 		"$vm/package-image" "${suite%-*}" "${suite#*-}" "$logs/package-$suite" >"$logs/package-$suite.log" 2>&1 &
