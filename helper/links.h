@@ -9,9 +9,9 @@
 
 struct link_entry {
 	struct link_entry *next;
-	uint64_t device, inode, bytes; /* bytes: as its owner likes; 0 at first */
-	uint32_t missing; /* names that are not in what was walked, as its owner counts; 0 at first
-			   */
+	uint64_t device, inode;
+	uint64_t bytes; /* of its content; 0 unless the caller of links_add() sets it */
+	uint32_t missing; /* names that were not met; likewise */
 	struct walk_node *directory; /* a reference, or NULL */
 	char name[];
 };

@@ -18,9 +18,9 @@
  *
  * The way back is the same walk with the trees exchanged. It needs no notes, since the two trees
  * tell all: what is missing in the source is in the target; a file that is in both is whole in the
- * source, unless it is shorter there, and then the rest is in the target. Where it may be killed
- * what it makes has a note in the target first (copy.h): that its owner, mode and times come from
- * there.
+ * source, unless it is shorter there, and then the rest is in the target. But where it may be
+ * killed what it makes has a note in the target first (copy.h): that its owner, mode and times come
+ * from there.
  */
 #include "move.h"
 
