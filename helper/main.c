@@ -235,8 +235,6 @@ static int move(struct boot *boot, struct move_result *moved)
 	plan->attached = boot->request.service && result == 0;
 	if (result == 0)
 		result = move_tree(plan, &boot->options, moved);
-	if (result == 0 && plan->source == SOURCE_INITRAMFS && plan->new_root_path)
-		switch_mend_release(plan->target);
 	return result;
 }
 
@@ -246,6 +244,7 @@ static int make_switch(struct boot *boot, struct report *report)
 {
 	struct plan *plan = &boot->plan;
 	double start = seconds_now();
+	struct release before = { .to = "" };
 	int result = 0;
 
 	if (!boot->request.service)
@@ -263,10 +262,13 @@ static int make_switch(struct boot *boot, struct report *report)
 	/* PID 1 sends SIGTERM to all that is left when it switches; a unit that dies of it has
 	 * failed. */
 	interrupt_ignore(true);
+	if (plan->source == SOURCE_INITRAMFS)
+		switch_mend_release(plan->target, &before);
 	memory_end(&boot->memory, boot->proc);
 	result = systemd_switch_root(boot->request.new_root, plan->switch_init);
 	if (result < 0) {
 		interrupt_ignore(false);
+		switch_restore_release(plan->target, &before);
 		if (plan_moves(plan))
 			switch_displace(plan);
 	}
@@ -294,6 +296,7 @@ static int move_and_switch(struct boot *boot)
 			result = make_switch(boot, &report);
 		if (result < 0 && copies && give_back(boot, &boot->plan) < 0)
 			moved.split = true;
+		switch_replace_mounts(&boot->plan);
 	}
 	boot->split = moved.split;
 	if (result < 0) {

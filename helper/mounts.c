@@ -62,6 +62,7 @@ static int parse_line(char *line, struct mount *mount)
 	mount->point = strsep(&rest, " ");
 	mount->options = strsep(&rest, " ");
 	mount->shared = false;
+	mount->clone = -1;
 	while ((tag = strsep(&rest, " ")) && strcmp(tag, "-") != 0)
 		mount->shared |= strncmp(tag, "shared:", 7) == 0;
 	mount->type = strsep(&rest, " ");
@@ -111,6 +112,8 @@ int mounts_read(int proc, struct mounts *mounts)
 
 void mounts_free(struct mounts *mounts)
 {
+	for (size_t i = 0; i < mounts->count; i++)
+		close_fd(&mounts->list[i].clone);
 	free(mounts->list);
 	free(mounts->text);
 	*mounts = (struct mounts){ 0 };

@@ -13,6 +13,7 @@ struct mount {
 	char *device, *root, *point, *options, *type, *source; /* device: MAJOR:MINOR */
 	bool shared;
 	char *data; /* the file system's own options, as they are there */
+	int clone; /* owned: of a new mount of it, attached nowhere; or -1 */
 };
 
 struct mounts {

@@ -421,6 +421,7 @@ static const char *make_name(struct walk_worker *worker, struct walk_node *direc
 	*linked = first != NULL;
 	operation = first ? link_file(worker, name, first) : make_file(worker, name, st, fd);
 	if (!operation && !first && !links_add(links, sys_stat_dev(st), st->ino, directory, name)) {
+		close_fd(fd);
 		errno = ENOMEM;
 		operation = "noting its name";
 	}

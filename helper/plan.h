@@ -38,6 +38,7 @@ struct plan {
 	int clone, tree; /* what is copied, without the mounts that lie on it, or -1: see plan.c */
 	int target; /* the new tmpfs, attached nowhere or (ATTACHED) on TMPFS_REFUGE, or -1 */
 	bool attached;
+	bool bare; /* NEWROOT is mounted again, and what lay on it is still to follow */
 	const char *new_root_path; /* or NULL */
 	uint64_t new_root_mount; /* its mount id, or 0 where nothing is mounted on it */
 	char *exclude; /* patterns of what is not moved, or NULL */

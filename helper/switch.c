@@ -122,6 +122,12 @@ static int bind_again(const struct plan *plan, const struct mount *bind, const c
 	return 0;
 }
 
+static void warn_of(const struct mount *mount, int error)
+{
+	(void)log_warning(error, "moving the mount %s to the new root: it stays behind",
+			mount->point);
+}
+
 static void carry_mount(const struct plan *plan, const struct mount *mount, const char *to,
 		int old_root, int new_root)
 {
@@ -141,8 +147,7 @@ static void carry_mount(const struct plan *plan, const struct mount *mount, cons
 		result = sys_move_mount(old_root, point, new_root, to);
 	}
 	if (result < 0)
-		(void)log_warning(result, "moving the mount %s to the new root: it stays behind",
-				mount->point);
+		warn_of(mount, result);
 }
 
 /* Takes the mounts along; their submounts come with them. Those on NEWROOT go first: they are there
@@ -301,17 +306,46 @@ static int bind_root(const struct options *options)
 	return result < 0 ? result : take_fd(&tree);
 }
 
-/* dracut makes it a symlink to etc/initrd-release, and that to what usr/lib/os-release is, too. */
-void switch_mend_release(int root)
-{
-	static const char release[] = "etc/os-release", other[] = "../usr/lib/os-release";
-	auto_close int fd = sys_open_in_root(root, release, O_PATH | O_CLOEXEC);
-	struct sys_stat st;
+static const char release[] = "etc/os-release";
 
-	if (fd != -ENOENT || sys_stat(root, release, &st) < 0)
-		return;
-	if (unlinkat(root, release, 0) != 0 || symlinkat(other, root, release) != 0)
-		(void)log_warning(errno, "making /%s lead to %s", release, other);
+static int set_times(int root, const char *name, const struct stat *st)
+{
+	const struct timespec times[2] = { st->st_atim, st->st_mtim };
+
+	return utimensat(root, name, times, AT_SYMLINK_NOFOLLOW);
+}
+
+static bool link_release(int root, const char *to)
+{
+	bool done = unlinkat(root, release, 0) == 0 && symlinkat(to, root, release) == 0;
+
+	if (!done)
+		(void)log_warning(errno, "making /%s lead to %s", release, to);
+	return done;
+}
+
+/* dracut makes it a symlink to etc/initrd-release, and that to what usr/lib/os-release is, too. */
+void switch_mend_release(int root, struct release *before)
+{
+	auto_close int fd = sys_open_in_root(root, release, O_PATH | O_CLOEXEC);
+
+	*before = (struct release){ .to = "" };
+	if (fd == -ENOENT && fstatat(root, "etc", &before->etc, 0) == 0 &&
+			fstatat(root, release, &before->link, AT_SYMLINK_NOFOLLOW) == 0 &&
+			readlinkat(root, release, before->to, sizeof(before->to) - 1) > 0)
+		(void)link_release(root, "../usr/lib/os-release");
+}
+
+void switch_restore_release(int root, const struct release *before)
+{
+	const struct stat *link = &before->link, *etc = &before->etc;
+
+	if (before->to[0] && link_release(root, before->to) &&
+			(fchownat(root, release, link->st_uid, link->st_gid, AT_SYMLINK_NOFOLLOW) !=
+							0 ||
+					set_times(root, release, link) != 0 ||
+					set_times(root, "etc", etc) != 0))
+		(void)log_warning(errno, "restoring the owner and times of /%s", release);
 }
 
 /* After the point of no return: nothing is refused any more. */
@@ -319,6 +353,7 @@ static void settle(struct plan *plan, const struct options *options, int old_roo
 		const int made[static API_MAX])
 {
 	struct sys_stat old;
+	struct release before;
 
 	carry_mounts(plan, old_root, new_root);
 	attach_made(new_root, made);
@@ -330,11 +365,11 @@ static void settle(struct plan *plan, const struct options *options, int old_roo
 		close_fd(&plan->tree);
 		release_new_root(plan, old_root);
 	}
-	if (plan->method == METHOD_BIND && plan->new_root_path) {
-		if (unlink("/etc/initrd-release") != 0 && errno != ENOENT)
-			(void)log_warning(errno, "unlink /etc/initrd-release");
-		switch_mend_release(new_root);
-	}
+	if (plan->method == METHOD_BIND && plan->new_root_path &&
+			unlink("/etc/initrd-release") != 0 && errno != ENOENT)
+		(void)log_warning(errno, "unlink /etc/initrd-release");
+	if (plan->source == SOURCE_INITRAMFS && plan->new_root_path)
+		switch_mend_release(new_root, &before);
 	if (!plan->initramfs)
 		log_message(LOG_INFO, "the old root is %s, not an initramfs: it stays as it is",
 				plan->root_mount->type);
@@ -416,54 +451,74 @@ static bool is_of_source(const struct plan *plan, const struct mount *mount)
 	return plan_moves(plan) && strcmp(mount->device, plan->root_mount->device) == 0;
 }
 
-static int clone_mount(const struct plan *plan, const struct mount *mount)
+/* PID 1 takes the API file systems along, but where NEWROOT has its own. BACK: is it of NEWROOT? */
+static bool is_taken_along(const struct plan *plan, const struct mount *mount, bool back)
 {
-	const char *what;
+	const char *to = plan_carries(plan, mount);
+	bool of_new_root = plan->new_root_mount && mount->parent == plan->new_root_mount;
 
-	if (!is_of_source(plan, mount))
-		return sys_clone_mounts(mount->point);
-	what = in_new_root(plan, mount->root);
-	return what ? sys_clone_tree(plan->target, what) : -EXDEV;
+	return to && (of_new_root || (!back && !mounts_is_api(to))) &&
+	       (!is_of_source(plan, mount) || strcmp(mount->root, mount->point) != 0);
 }
 
 /* Mounts are shared under systemd, and the kernel moves none out of a shared one: what is carried
- * is cloned and attached anew, and the first is unmounted. PID 1 takes the API file systems along.
+ * is cloned and attached anew, and the first is unmounted. Returns 0 or a negative errno, logged.
  */
-static void clone_mounts(const struct plan *plan, int *clones)
+static int clone_mounts(struct plan *plan, bool back)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < plan->mounts.count; i++) {
+		struct mount *mount = &plan->mounts.list[i];
+
+		if (!is_taken_along(plan, mount, back) || is_of_source(plan, mount))
+			continue;
+		close_fd(&mount->clone);
+		mount->clone = sys_clone_mounts(mount->point);
+		if (mount->clone < 0)
+			result = log_error(mount->clone, "cloning the mount %s", mount->point);
+	}
+	return result;
+}
+
+/* To ROOT, which is mounted on NEWROOT. */
+static void attach_clones(struct plan *plan, int root, bool back)
 {
 	for (size_t i = 0; i < plan->mounts.count; i++) {
-		const struct mount *mount = &plan->mounts.list[i];
-		const char *to = plan_carries(plan, mount);
+		struct mount *mount = &plan->mounts.list[i];
+		const char *to = plan_carries(plan, mount), *what = NULL;
+		int result;
 
-		clones[i] = -1;
-		if (!to || mounts_is_api(to) ||
-				(is_of_source(plan, mount) &&
-						strcmp(mount->root, mount->point) == 0))
+		if (!is_taken_along(plan, mount, back))
 			continue;
-		clones[i] = clone_mount(plan, mount);
-		if (clones[i] < 0)
-			(void)log_warning(clones[i], "cloning the mount %s: it stays behind",
-					mount->point);
+		if (is_of_source(plan, mount)) {
+			what = in_new_root(plan, mount->root);
+			mount->clone = what ? sys_clone_tree(root, what) : -EXDEV;
+		} else if (mount->clone < 0) {
+			continue;
+		}
+		if (mkdirat(root, to, 0755) != 0 && errno != EEXIST)
+			(void)log_warning(errno, "mkdir %s", mount->point);
+		result = mount->clone < 0 ? mount->clone
+					  : sys_move_mount(mount->clone, "", root, to);
+		if (result < 0)
+			warn_of(mount, result);
+		else if (what)
+			set_flags(root, to, mount->options);
+		close_fd(&mount->clone);
 	}
 }
 
-static void attach_clones(const struct plan *plan, int *clones, int new_root)
+static void put_new_root_back(struct plan *plan)
 {
-	for (size_t i = 0; i < plan->mounts.count; i++) {
-		const char *to = plan_carries(plan, &plan->mounts.list[i]);
-		int result;
+	int result;
 
-		if (clones[i] < 0)
-			continue;
-		if (mkdirat(new_root, to, 0755) != 0 && errno != EEXIST)
-			(void)log_warning(errno, "mkdir /%s in the new root", to);
-		result = sys_move_mount(clones[i], "", new_root, to);
-		if (result < 0)
-			(void)log_warning(result, "mounting /%s in the new root", to);
-		else if (is_of_source(plan, &plan->mounts.list[i]))
-			set_flags(new_root, to, plan->mounts.list[i].options);
-		close_fd(&clones[i]);
-	}
+	if (!plan->new_root_mount)
+		return;
+	result = sys_move_mount(plan->clone, "", AT_FDCWD, plan->new_root_path);
+	plan->bare = result == 0;
+	if (result < 0)
+		(void)log_warning(result, "mounting the tree on %s again", plan->new_root_path);
 }
 
 /* What lies on NEWROOT, and then that itself. What is in use there makes the rest lazy. */
@@ -490,28 +545,24 @@ static void unmount_new_root(const struct plan *plan)
 int switch_place(struct plan *plan)
 {
 	auto_close int top = sys_clone_tree(plan->target, "");
-	auto_free int *clones = calloc(plan->mounts.count, sizeof(*clones));
-	int result;
+	int result = top < 0 ? log_error(top, "cloning the mount of the target")
+			     : clone_mounts(plan, false);
 
-	if (top < 0 || !clones)
-		return log_error(top < 0 ? top : -ENOMEM, "cloning the mount of the target");
-	clone_mounts(plan, clones);
+	if (result < 0)
+		return result;
 	close_fd(&plan->new_root);
 	if (plan->new_root_mount)
 		unmount_new_root(plan);
 	result = sys_move_mount(top, "", AT_FDCWD, plan->new_root_path);
 	if (result < 0) {
 		(void)log_error(result, "mounting the target on %s", plan->new_root_path);
-		if (plan->new_root_mount)
-			(void)sys_move_mount(plan->clone, "", AT_FDCWD, plan->new_root_path);
+		put_new_root_back(plan);
 	} else {
 		/* first: what is attached to one of two mounts that share goes with the other */
 		tmpfs_detach();
 		plan->attached = false;
-		attach_clones(plan, clones, top);
+		attach_clones(plan, top, false);
 	}
-	for (size_t i = 0; i < plan->mounts.count; i++)
-		close_fd(&clones[i]);
 	if (result == 0 && plan->source == SOURCE_REAL_ROOT) {
 		close_fd(&plan->tree);
 		close_fd(&plan->clone);
@@ -523,8 +574,9 @@ int switch_place(struct plan *plan)
 /* The tree is in the tmpfs alone, until it is given back: that stays where it can be found. */
 void switch_displace(struct plan *plan)
 {
-	int kept = sys_clone_tree(AT_FDCWD, plan->new_root_path), result;
+	int kept = sys_clone_tree(AT_FDCWD, plan->new_root_path);
 
+	(void)clone_mounts(plan, true);
 	if (kept < 0)
 		(void)log_warning(kept, "cloning the mount %s", plan->new_root_path);
 	else
@@ -532,9 +584,13 @@ void switch_displace(struct plan *plan)
 	close_fd(&kept);
 	if (umount2(plan->new_root_path, MNT_DETACH) != 0)
 		(void)log_warning(errno, "unmounting %s", plan->new_root_path);
-	if (!plan->new_root_mount)
-		return;
-	result = sys_move_mount(plan->clone, "", AT_FDCWD, plan->new_root_path);
-	if (result < 0)
-		(void)log_warning(result, "mounting the tree on %s again", plan->new_root_path);
+	put_new_root_back(plan);
+}
+
+/* Not before: the way back would walk into them. */
+void switch_replace_mounts(struct plan *plan)
+{
+	if (plan->bare)
+		attach_clones(plan, plan->clone, true);
+	plan->bare = false;
 }

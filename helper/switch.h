@@ -5,6 +5,9 @@
 
 #include "plan.h"
 
+#include <limits.h>
+#include <sys/stat.h>
+
 /*
  * Makes the plan's new root (its target, once all is there; the initramfs itself, bound; or
  * NEWROOT) the root of this process and of its mount namespace: takes the mounts along, makes the
@@ -15,9 +18,16 @@
  */
 int switch_to(struct plan *plan, const struct options *options);
 
+/* /etc/os-release, and the directory it is in. */
+struct release {
+	char to[PATH_MAX]; /* empty: nothing was mended */
+	struct stat link, etc;
+};
+
 /* The whole initramfs was moved but for what marks it as one, by which its os-release may have
- * gone. ROOT is the new root, a descriptor. */
-void switch_mend_release(int root);
+ * gone. ROOT is the new root, a descriptor; *BEFORE is what it was. */
+void switch_mend_release(int root, struct release *before);
+void switch_restore_release(int root, const struct release *before);
 
 /*
  * The same where systemd is PID 1, which then switches to what is mounted on NEWROOT: mounts the
@@ -26,7 +36,12 @@ void switch_mend_release(int root);
  */
 int switch_place(struct plan *plan);
 
-/* Undoes that, where something of the initramfs was moved: the rest is move_back()'s. */
+/* Undoes that, where something of the initramfs was moved: the rest is move_back()'s, and then
+ * switch_replace_mounts()'s. */
 void switch_displace(struct plan *plan);
+
+/* The mounts that lay on NEWROOT are there again, where one of these two has put back NEWROOT
+ * itself. */
+void switch_replace_mounts(struct plan *plan);
 
 #endif

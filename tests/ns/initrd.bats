@@ -244,6 +244,13 @@ manager='cat "$directory/manager.log"'
 	[[ $output == *$'\nprobe\n'*$'deep/er/large\n0' ]]
 }
 
+@test "service: systemd refuses the whole initramfs, and it is line by line what it was" {
+	error=no service "$whole_bound; hardtree --small tree; rm -r tree/few/islands; mkdir data" -k root=tmpfsroot \
+		-a 'unchanged && echo unchanged' -- tmpfsroot /sysroot
+	[ "$status" -eq 1 ]
+	[[ $output == *'systemd refuses to switch root: no'*'all that was moved is back in its place'*$'\nunchanged'* ]]
+}
+
 @test "service: systemd does not let in who asks, and all goes back" {
 	error=REJECTED service "$bound" -k root=tmpfsroot -a "cd sysroot; ls -A" -- tmpfsroot /sysroot
 	[ "$status" -eq 1 ]
