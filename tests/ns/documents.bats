@@ -330,6 +330,17 @@ sysroot='mkdir -p sysroot dev run sys; mount -t ramfs real sysroot; mkdir sysroo
 		"$(cat "$dir/initramfs.cpio" "$dir/more.cpio" | wc -c)" ]
 }
 
+@test "the manual pages render: every section, no macro, no line that is too wide" {
+	local page text=$BATS_TEST_TMPDIR/text
+	for page in tmpfsroot.8 tmpfsroot.cmdline.7; do
+		mandoc -T ascii -O width=78 -W warning,stop "$top/helper/$page" >"$text.bold"
+		sed 's/.\x08//g' "$text.bold" >"$text" # struck twice
+		diff <(sed -n 's/^\.Sh //p' "$top/helper/$page") <(grep '^[A-Z][A-Z -]*$' "$text")
+		run -1 grep -E '^ *\.[A-Z][a-z]( |$)|.{79}' "$text"
+		[ "$(grep -c . "$text")" -gt 150 ]
+	done
+}
+
 @test "every make target that README names exists" {
 	targets=$(grep -o '`\{0,1\}make [a-z-]*' "$top/README.md" | sed 's/.*make //' | sort -u)
 	for target in $targets; do
