@@ -489,13 +489,12 @@ static void attach_clones(struct plan *plan, int root, bool back)
 		const char *to = plan_carries(plan, mount), *what = NULL;
 		int result;
 
-		if (!is_taken_along(plan, mount, back))
+		if (!is_taken_along(plan, mount, back) ||
+				(mount->clone < 0 && !is_of_source(plan, mount)))
 			continue;
 		if (is_of_source(plan, mount)) {
 			what = in_new_root(plan, mount->root);
 			mount->clone = what ? sys_clone_tree(root, what) : -EXDEV;
-		} else if (mount->clone < 0) {
-			continue;
 		}
 		if (mkdirat(root, to, 0755) != 0 && errno != EEXIST)
 			(void)log_warning(errno, "mkdir %s", mount->point);
