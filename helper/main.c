@@ -263,12 +263,12 @@ static int make_switch(struct boot *boot, struct report *report)
 	 * failed. */
 	interrupt_ignore(true);
 	if (plan->source == SOURCE_INITRAMFS)
-		switch_mend_release(plan->target, &before);
+		switch_mend_release(plan->new_root_path, &before);
 	memory_end(&boot->memory, boot->proc);
 	result = systemd_switch_root(boot->request.new_root, plan->switch_init);
 	if (result < 0) {
 		interrupt_ignore(false);
-		switch_restore_release(plan->target, &before);
+		switch_restore_release(plan->new_root_path, &before);
 		if (plan_moves(plan))
 			switch_displace(plan);
 	}

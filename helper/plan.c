@@ -311,21 +311,38 @@ static const char *below_new_root(const struct plan *plan, const char *point)
 	return point[length] == '/' && point[length + 1] ? point + length + 1 : NULL;
 }
 
+/* Does NEWROOT have one at the same path? */
+static bool is_on_new_root(const struct plan *plan, const struct mount *mount)
+{
+	for (size_t i = 0; i < plan->mounts.count; i++) {
+		const struct mount *other = &plan->mounts.list[i];
+		const char *path = below_new_root(plan, other->point);
+
+		if (other->parent == plan->new_root_mount && path &&
+				strcmp(path, mount->point + 1) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Where mounts are shared, and NEWROOT shows something of the initramfs, what is mounted on one of
+ * the two is on the other as well: it is carried once. */
 const char *plan_carries(const struct plan *plan, const struct mount *mount)
 {
-	bool plain = plan->source == SOURCE_NEW_ROOT;
+	bool plain = plan->source == SOURCE_NEW_ROOT, api = mounts_is_api(mount->point + 1);
 
 	if (mount == plan->root_mount || mount->id == plan->new_root_mount)
 		return NULL;
 	if (plan->new_root_mount && mount->parent == plan->new_root_mount)
 		return plain ? NULL : below_new_root(plan, mount->point);
-	if (mount->parent != plan->root_mount->id)
+	if (mount->parent != plan->root_mount->id ||
+			(plan->new_root_mount && below_new_root(plan, mount->point)))
 		return NULL;
 	if (plan->source == SOURCE_INITRAMFS)
-		return mount->point + 1;
+		return api || !is_on_new_root(plan, mount) ? mount->point + 1 : NULL;
 	if (plan->source == SOURCE_DIRECTORY && below_new_root(plan, mount->point))
 		return below_new_root(plan, mount->point);
-	return mounts_is_api(mount->point + 1) ? mount->point + 1 : NULL;
+	return api ? mount->point + 1 : NULL;
 }
 
 bool plan_has_mount(const struct plan *plan, const char *point)

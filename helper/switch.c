@@ -315,36 +315,42 @@ static int set_times(int root, const char *name, const struct stat *st)
 	return utimensat(root, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
-static bool link_release(int root, const char *to)
+/* At once, or not at all. */
+static void link_release(int root, const char *to)
 {
-	bool done = unlinkat(root, release, 0) == 0 && symlinkat(to, root, release) == 0;
+	static const char new[] = "etc/os-release.tmpfsroot";
 
-	if (!done)
-		(void)log_warning(errno, "making /%s lead to %s", release, to);
-	return done;
+	if (symlinkat(to, root, new) == 0 && renameat(root, new, root, release) == 0)
+		return;
+	(void)log_warning(errno, "making /%s lead to %s", release, to);
+	(void)unlinkat(root, new, 0);
 }
 
 /* dracut makes it a symlink to etc/initrd-release, and that to what usr/lib/os-release is, too. */
-void switch_mend_release(int root, struct release *before)
+void switch_mend_release(const char *new_root, struct release *before)
 {
-	auto_close int fd = sys_open_in_root(root, release, O_PATH | O_CLOEXEC);
+	auto_close int root = open(new_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int fd = root < 0 ? -errno : sys_open_in_root(root, release, O_PATH | O_CLOEXEC);
 
 	*before = (struct release){ .to = "" };
+	if (root < 0)
+		(void)log_warning(fd, "opening %s", new_root);
 	if (fd == -ENOENT && fstatat(root, "etc", &before->etc, 0) == 0 &&
 			fstatat(root, release, &before->link, AT_SYMLINK_NOFOLLOW) == 0 &&
 			readlinkat(root, release, before->to, sizeof(before->to) - 1) > 0)
-		(void)link_release(root, "../usr/lib/os-release");
+		link_release(root, "../usr/lib/os-release");
 }
 
-void switch_restore_release(int root, const struct release *before)
+void switch_restore_release(const char *new_root, const struct release *before)
 {
 	const struct stat *link = &before->link, *etc = &before->etc;
+	auto_close int root = before->to[0] ? open(new_root, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 
-	if (before->to[0] && link_release(root, before->to) &&
-			(fchownat(root, release, link->st_uid, link->st_gid, AT_SYMLINK_NOFOLLOW) !=
-							0 ||
-					set_times(root, release, link) != 0 ||
-					set_times(root, "etc", etc) != 0))
+	if (!before->to[0])
+		return;
+	link_release(root, before->to);
+	if (fchownat(root, release, link->st_uid, link->st_gid, AT_SYMLINK_NOFOLLOW) != 0 ||
+			set_times(root, release, link) != 0 || set_times(root, "etc", etc) != 0)
 		(void)log_warning(errno, "restoring the owner and times of /%s", release);
 }
 
@@ -369,7 +375,7 @@ static void settle(struct plan *plan, const struct options *options, int old_roo
 			unlink("/etc/initrd-release") != 0 && errno != ENOENT)
 		(void)log_warning(errno, "unlink /etc/initrd-release");
 	if (plan->source == SOURCE_INITRAMFS && plan->new_root_path)
-		switch_mend_release(new_root, &before);
+		switch_mend_release("/", &before);
 	if (!plan->initramfs)
 		log_message(LOG_INFO, "the old root is %s, not an initramfs: it stays as it is",
 				plan->root_mount->type);
@@ -451,34 +457,55 @@ static bool is_of_source(const struct plan *plan, const struct mount *mount)
 	return plan_moves(plan) && strcmp(mount->device, plan->root_mount->device) == 0;
 }
 
+static bool lies_on_new_root(const struct plan *plan, const struct mount *mount)
+{
+	return plan->new_root_mount && mount->parent == plan->new_root_mount;
+}
+
 /* PID 1 takes the API file systems along, but where NEWROOT has its own. BACK: is it of NEWROOT? */
 static bool is_taken_along(const struct plan *plan, const struct mount *mount, bool back)
 {
 	const char *to = plan_carries(plan, mount);
-	bool of_new_root = plan->new_root_mount && mount->parent == plan->new_root_mount;
 
-	return to && (of_new_root || (!back && !mounts_is_api(to))) &&
+	return to && (lies_on_new_root(plan, mount) || (!back && !mounts_is_api(to))) &&
 	       (!is_of_source(plan, mount) || strcmp(mount->root, mount->point) != 0);
 }
 
-/* Mounts are shared under systemd, and the kernel moves none out of a shared one: what is carried
- * is cloned and attached anew, and the first is unmounted. Returns 0 or a negative errno, logged.
- */
-static int clone_mounts(struct plan *plan, bool back)
+static bool is_mount_point(const char *path)
 {
-	int result = 0;
+	struct sys_stat st;
 
+	return sys_stat(AT_FDCWD, path, &st) == 0 && (st.attributes & SYS_STAT_ATTR_MOUNT_ROOT);
+}
+
+/* What lies on it is then not unmounted with what lies on those that it is shared with. */
+static bool make_private(const struct mount *at)
+{
+	return mount(NULL, at->point, NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+/* Mounts are shared under systemd, and the kernel moves none out of a shared one: what is carried
+ * is cloned and attached anew, and the first is unmounted. Where the path is no mount point the
+ * mount is hidden by another one. */
+static void clone_mounts(struct plan *plan, bool back)
+{
 	for (size_t i = 0; i < plan->mounts.count; i++) {
-		struct mount *mount = &plan->mounts.list[i];
+		struct mount *at = &plan->mounts.list[i];
 
-		if (!is_taken_along(plan, mount, back) || is_of_source(plan, mount))
+		if (!is_taken_along(plan, at, back))
 			continue;
-		close_fd(&mount->clone);
-		mount->clone = sys_clone_mounts(mount->point);
-		if (mount->clone < 0)
-			result = log_error(mount->clone, "cloning the mount %s", mount->point);
+		if (!is_of_source(plan, at)) {
+			close_fd(&at->clone);
+			at->clone = is_mount_point(at->point) ? sys_clone_mounts(at->point)
+							      : -EINVAL;
+			if (at->clone < 0 && !back)
+				warn_of(at, at->clone);
+			if (at->clone < 0)
+				continue;
+		}
+		if (lies_on_new_root(plan, at) && !make_private(at))
+			(void)log_warning(errno, "making the mount %s private", at->point);
 	}
-	return result;
 }
 
 /* To ROOT, which is mounted on NEWROOT. */
@@ -500,7 +527,9 @@ static void attach_clones(struct plan *plan, int root, bool back)
 			(void)log_warning(errno, "mkdir %s", mount->point);
 		result = mount->clone < 0 ? mount->clone
 					  : sys_move_mount(mount->clone, "", root, to);
-		if (result < 0)
+		if (result < 0 && back)
+			(void)log_warning(result, "mounting %s again", mount->point);
+		else if (result < 0)
 			warn_of(mount, result);
 		else if (what)
 			set_flags(root, to, mount->options);
@@ -541,17 +570,31 @@ static void unmount_new_root(const struct plan *plan)
 		(void)log_warning(errno, "unmounting %s", plan->new_root_path);
 }
 
+/* Where NEWROOT shows something of the initramfs, what was mounted on it was there as well. */
+static void unmount_hidden(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->mounts.count; i++) {
+		const struct mount *at = &plan->mounts.list[i];
+
+		if (lies_on_new_root(plan, at) && is_mount_point(at->point) &&
+				(!make_private(at) || umount2(at->point, MNT_DETACH) != 0))
+			(void)log_warning(errno, "unmounting %s below the new root", at->point);
+	}
+}
+
 int switch_place(struct plan *plan)
 {
 	auto_close int top = sys_clone_tree(plan->target, "");
-	int result = top < 0 ? log_error(top, "cloning the mount of the target")
-			     : clone_mounts(plan, false);
+	int result;
 
-	if (result < 0)
-		return result;
+	if (top < 0)
+		return log_error(top, "cloning the mount of the target");
+	clone_mounts(plan, false);
 	close_fd(&plan->new_root);
-	if (plan->new_root_mount)
+	if (plan->new_root_mount) {
 		unmount_new_root(plan);
+		unmount_hidden(plan);
+	}
 	result = sys_move_mount(top, "", AT_FDCWD, plan->new_root_path);
 	if (result < 0) {
 		(void)log_error(result, "mounting the target on %s", plan->new_root_path);
@@ -575,12 +618,12 @@ void switch_displace(struct plan *plan)
 {
 	int kept = sys_clone_tree(AT_FDCWD, plan->new_root_path);
 
-	(void)clone_mounts(plan, true);
 	if (kept < 0)
 		(void)log_warning(kept, "cloning the mount %s", plan->new_root_path);
 	else
 		plan->attached = tmpfs_attach(kept) == 0;
 	close_fd(&kept);
+	clone_mounts(plan, true);
 	if (umount2(plan->new_root_path, MNT_DETACH) != 0)
 		(void)log_warning(errno, "unmounting %s", plan->new_root_path);
 	put_new_root_back(plan);

@@ -25,14 +25,14 @@ struct release {
 };
 
 /* The whole initramfs was moved but for what marks it as one, by which its os-release may have
- * gone. ROOT is the new root, a descriptor; *BEFORE is what it was. */
-void switch_mend_release(int root, struct release *before);
-void switch_restore_release(int root, const struct release *before);
+ * gone. NEW_ROOT is where it is now; *BEFORE is what it was. */
+void switch_mend_release(const char *new_root, struct release *before);
+void switch_restore_release(const char *new_root, const struct release *before);
 
 /*
  * The same where systemd is PID 1, which then switches to what is mounted on NEWROOT: mounts the
  * target there instead of what was, which is unmounted, with the mounts that it had. Returns 0, or
- * a negative errno, logged, while nothing has changed.
+ * a negative errno, logged; then NEWROOT is what it was, after switch_replace_mounts().
  */
 int switch_place(struct plan *plan);
 

@@ -196,7 +196,7 @@ service()
 
 	shift
 	boot -n -p "$prepare; mkdir -p run/systemd/system proc; mount --make-rshared /
-		mount -t tmpfs the-run run; mkdir -p run/systemd/system
+		grep -q ^the-run /proc/mounts || mount -t tmpfs the-run run; mkdir -p run/systemd/system
 		python3 '$BATS_TEST_DIRNAME/../tools/manager.py' . ${error:+\"$error\"} &
 		while ! [ -e run/systemd/private ]; do sleep 0.05; done" "$@"
 }
@@ -214,8 +214,9 @@ manager='cat "$directory/manager.log"'
 
 @test "service: the whole initramfs; and the systemd in it is not named" {
 	service "$whole_bound; mkdir -p usr/lib/systemd; cp init usr/lib/systemd/systemd" -k root=tmpfsroot \
-		-a "$manager; ls -A sysroot sysroot/etc; ls -A -I 'lib*' | tr '\\n' ' '" -- tmpfsroot /sysroot
+		-a "$manager; ls -A sysroot sysroot/etc; ls -A -I 'lib*' | tr '\\n' ' '; cat sysroot/etc/os-release" -- tmpfsroot /sysroot
 	[ "$status" -eq 0 ]
+	[[ $output == *NAME=test ]]
 	[[ $output == *"SwitchRoot ['/sysroot', '']"*$'\ninit\n'*'bin dev dracut-state.sh etc proc run '* ]]
 	[[ $output != *initrd-release* && $(grep -c dracut-state.sh <<<"$output") -eq 1 ]]
 }
@@ -227,6 +228,57 @@ manager='cat "$directory/manager.log"'
 	service "$whole_bound" -k root=tmpfsroot -a 'unchanged && echo unchanged' -- tmpfsroot /init
 	[ "$status" -eq 1 ]
 	[[ $output == *'systemd does the switch, to a NEWROOT: name it'*unchanged ]]
+}
+
+# As systemd binds it: NEWROOT and the initramfs are shared with each other, and so is /run, which it has, too.
+mounts="$tree; mkdir sysroot/data sysroot/run sysroot/dev; mount --make-rshared /; mount --bind sysroot sysroot
+	mount -t tmpfs the-run run; mount --bind run sysroot/run; mount -t tmpfs the-dev sysroot/dev
+	mkdir sysroot/dev/pts; mount -t tmpfs the-pts sysroot/dev/pts
+	mount -t tmpfs data sysroot/data; mkdir sysroot/data/sub; mount -t tmpfs sub sysroot/data/sub; echo kept >sysroot/data/sub/file"
+
+@test "service: mounts on NEWROOT are carried, once, with all that lies on them" {
+	service "$mounts" -k root=tmpfsroot -a 'cat sysroot/data/sub/file; ls sysroot/run; ls run/tmpfsroot
+		for name in the-dev the-pts data sub; do grep -c "^$name " /proc/mounts; done' -- tmpfsroot /sysroot
+	[ "$status" -eq 0 ]
+	[ "$output" = $'kept\nnotify\nsystemd\ntmpfsroot\nreport.json\n1\n1\n1\n1' ]
+}
+
+@test "service: mounts on NEWROOT are there again, all and once, where systemd refuses" {
+	error=no service "$mounts; sort /proc/mounts >../mounts" -k root=tmpfsroot \
+		-a 'sort /proc/mounts | diff ../mounts -; cat sysroot/data/sub/file; ls run/tmpfsroot sysroot/run; unchanged && echo unchanged' \
+		-- tmpfsroot /sysroot
+	[ "$status" -eq 1 ]
+	[[ $output == *$'back in its place\nkept\n'*$'\nunchanged' ]]
+}
+
+@test "service: a mount that cannot be carried is told, and the way back binds nothing in its place" {
+	not_by_memcheck "strace(1) follows the helper"
+	error=no service "$bound; mkdir sysroot/data; mount -t tmpfs data sysroot/data" -k root=tmpfsroot \
+		-w "strace -D -f -qq -o /dev/null $(injects move_mount:error=EIO:when=3)" \
+		-a 'grep -c "sysroot/data " /proc/mounts; umount sysroot; unchanged' -- tmpfsroot /sysroot
+	[[ $output == *'moving the mount /sysroot/data to the new root: it stays behind: I/O error'*'back in its place'$'\n0' ]]
+}
+
+@test "service: a mount of the whole initramfs, which NEWROOT shows, too, is carried once" {
+	for error in '' no; do
+		service "$whole; mount --make-rshared /; mount -t tmpfs the-run run; mount --bind . sysroot; mkdir data
+			mount -t tmpfs data data; echo kept >data/file; sort /proc/mounts | grep -v \"^proc \" >../mounts" -k root=tmpfsroot \
+			-a 'cat sysroot/data/file; grep -c "^data .*sysroot/data " /proc/mounts
+			sort /proc/mounts | grep -v "^proc " | diff ../mounts - && echo same' \
+			-- tmpfsroot /sysroot
+		if [ -z "$error" ]; then
+			[[ $output == $'kept\n1\n'* ]]
+		else
+			[[ $output == *$'back in its place\nkept\n1\nsame' ]]
+		fi
+	done
+}
+
+@test "service: what a mount hid, which NEWROOT does not show, is moved" {
+	service "$tree; mkdir sysroot/data; echo own >sysroot/data/own; mount -t tmpfs hidden sysroot/data; mount --bind sysroot sysroot" \
+		-k root=tmpfsroot -a 'cat sysroot/data/own; grep -c "sysroot/data " /proc/mounts' -- tmpfsroot /sysroot
+	[ "$status" -eq 0 ]
+	[ "$output" = $'own\n1' ]
 }
 
 @test "service: a real root is copied and unmounted, with what is mounted on it" {
@@ -245,7 +297,7 @@ manager='cat "$directory/manager.log"'
 }
 
 @test "service: systemd refuses the whole initramfs, and it is line by line what it was" {
-	error=no service "$whole_bound; hardtree --small tree; rm -r tree/few/islands; mkdir data" -k root=tmpfsroot \
+	error=no service "$whole_bound; hardtree --small tree; rm -r tree/few/islands" -k root=tmpfsroot \
 		-a 'unchanged && echo unchanged' -- tmpfsroot /sysroot
 	[ "$status" -eq 1 ]
 	[[ $output == *'systemd refuses to switch root: no'*'all that was moved is back in its place'*$'\nunchanged'* ]]
