@@ -311,7 +311,7 @@ static const char *below_new_root(const struct plan *plan, const char *point)
 	return point[length] == '/' && point[length + 1] ? point + length + 1 : NULL;
 }
 
-/* Does NEWROOT have one at the same path? */
+/* Does NEWROOT have the same at the same path? */
 static bool is_on_new_root(const struct plan *plan, const struct mount *mount)
 {
 	for (size_t i = 0; i < plan->mounts.count; i++) {
@@ -319,7 +319,9 @@ static bool is_on_new_root(const struct plan *plan, const struct mount *mount)
 		const char *path = below_new_root(plan, other->point);
 
 		if (other->parent == plan->new_root_mount && path &&
-				strcmp(path, mount->point + 1) == 0)
+				strcmp(path, mount->point + 1) == 0 &&
+				strcmp(other->device, mount->device) == 0 &&
+				strcmp(other->root, mount->root) == 0)
 			return true;
 	}
 	return false;
@@ -339,7 +341,8 @@ const char *plan_carries(const struct plan *plan, const struct mount *mount)
 			(plan->new_root_mount && below_new_root(plan, mount->point)))
 		return NULL;
 	if (plan->source == SOURCE_INITRAMFS)
-		return api || !is_on_new_root(plan, mount) ? mount->point + 1 : NULL;
+		return !api && mount->shared && is_on_new_root(plan, mount) ? NULL
+									    : mount->point + 1;
 	if (plan->source == SOURCE_DIRECTORY && below_new_root(plan, mount->point))
 		return below_new_root(plan, mount->point);
 	return api ? mount->point + 1 : NULL;

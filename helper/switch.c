@@ -320,6 +320,7 @@ static void link_release(int root, const char *to)
 {
 	static const char new[] = "etc/os-release.tmpfsroot";
 
+	(void)unlinkat(root, new, 0); /* of one that was killed */
 	if (symlinkat(to, root, new) == 0 && renameat(root, new, root, release) == 0)
 		return;
 	(void)log_warning(errno, "making /%s lead to %s", release, to);
@@ -479,9 +480,23 @@ static bool is_mount_point(const char *path)
 }
 
 /* What lies on it is then not unmounted with what lies on those that it is shared with. */
-static bool make_private(const struct mount *at)
+static void make_private(const char *path)
 {
-	return mount(NULL, at->point, NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+	if (mount(NULL, path, NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+		(void)log_warning(errno, "making the mount %s private", path);
+}
+
+/* Is it cloned: itself, or as a part of what is? A mount of what is moved is made anew of the
+ * target, and what lies on that is cloned. */
+static bool is_cloned(const struct plan *plan, const struct mount *at, bool back)
+{
+	const struct mount *parent;
+
+	if (is_taken_along(plan, at, back))
+		return !is_of_source(plan, at);
+	parent = mounts_find(&plan->mounts, at->parent);
+	return parent && parent != at && is_taken_along(plan, parent, back) &&
+	       is_of_source(plan, parent);
 }
 
 /* Mounts are shared under systemd, and the kernel moves none out of a shared one: what is carried
@@ -492,19 +507,49 @@ static void clone_mounts(struct plan *plan, bool back)
 	for (size_t i = 0; i < plan->mounts.count; i++) {
 		struct mount *at = &plan->mounts.list[i];
 
-		if (!is_taken_along(plan, at, back))
+		if (!is_cloned(plan, at, back))
 			continue;
-		if (!is_of_source(plan, at)) {
-			close_fd(&at->clone);
-			at->clone = is_mount_point(at->point) ? sys_clone_mounts(at->point)
-							      : -EINVAL;
-			if (at->clone < 0 && !back)
-				warn_of(at, at->clone);
-			if (at->clone < 0)
-				continue;
-		}
-		if (lies_on_new_root(plan, at) && !make_private(at))
-			(void)log_warning(errno, "making the mount %s private", at->point);
+		close_fd(&at->clone);
+		at->clone = is_mount_point(at->point) ? sys_clone_mounts(at->point) : -EINVAL;
+		if (at->clone < 0 && !back)
+			warn_of(at, at->clone);
+	}
+	for (size_t i = 0; !back && i < plan->mounts.count; i++)
+		if (lies_on_new_root(plan, &plan->mounts.list[i]) &&
+				is_mount_point(plan->mounts.list[i].point))
+			make_private(plan->mounts.list[i].point);
+}
+
+static void attach_clone(struct mount *at, int root, const char *to, bool back)
+{
+	int result = at->clone;
+
+	if (result >= 0)
+		result = sys_move_mount(at->clone, "", root, to);
+	if (result < 0 && back)
+		(void)log_warning(result, "mounting %s again", at->point);
+	else if (result < 0)
+		warn_of(at, result);
+	close_fd(&at->clone);
+}
+
+/* Of what is moved, and what lies on it. */
+static void bind_anew(struct plan *plan, struct mount *at, int root, const char *to, bool back)
+{
+	const char *what = in_new_root(plan, at->root);
+	char path[PATH_MAX];
+
+	at->clone = what ? sys_clone_tree(root, what) : -EXDEV;
+	attach_clone(at, root, to, back);
+	if (what)
+		set_flags(root, to, at->options);
+	for (size_t i = 0; i < plan->mounts.count; i++) {
+		struct mount *on = &plan->mounts.list[i];
+
+		if (on->parent != at->id || on->clone < 0)
+			continue;
+		(void)snprintf(path, sizeof(path), "%s%s", to, on->point + strlen(at->point));
+		attach_clone(on, root, path, back);
 	}
 }
 
@@ -512,28 +557,18 @@ static void clone_mounts(struct plan *plan, bool back)
 static void attach_clones(struct plan *plan, int root, bool back)
 {
 	for (size_t i = 0; i < plan->mounts.count; i++) {
-		struct mount *mount = &plan->mounts.list[i];
-		const char *to = plan_carries(plan, mount), *what = NULL;
-		int result;
+		struct mount *at = &plan->mounts.list[i];
+		const char *to = plan_carries(plan, at);
+		bool of_source = is_of_source(plan, at);
 
-		if (!is_taken_along(plan, mount, back) ||
-				(mount->clone < 0 && !is_of_source(plan, mount)))
+		if (!is_taken_along(plan, at, back) || (at->clone < 0 && !of_source))
 			continue;
-		if (is_of_source(plan, mount)) {
-			what = in_new_root(plan, mount->root);
-			mount->clone = what ? sys_clone_tree(root, what) : -EXDEV;
-		}
 		if (mkdirat(root, to, 0755) != 0 && errno != EEXIST)
-			(void)log_warning(errno, "mkdir %s", mount->point);
-		result = mount->clone < 0 ? mount->clone
-					  : sys_move_mount(mount->clone, "", root, to);
-		if (result < 0 && back)
-			(void)log_warning(result, "mounting %s again", mount->point);
-		else if (result < 0)
-			warn_of(mount, result);
-		else if (what)
-			set_flags(root, to, mount->options);
-		close_fd(&mount->clone);
+			(void)log_warning(errno, "mkdir %s", at->point);
+		if (of_source)
+			bind_anew(plan, at, root, to, back);
+		else
+			attach_clone(at, root, to, back);
 	}
 }
 
@@ -549,18 +584,17 @@ static void put_new_root_back(struct plan *plan)
 		(void)log_warning(result, "mounting the tree on %s again", plan->new_root_path);
 }
 
-/* What lies on NEWROOT, and then that itself. What is in use there makes the rest lazy. */
+/* What lies on NEWROOT, and then that itself. What is in use there makes the rest lazy; of what is
+ * carried it does not matter. */
 static void unmount_new_root(const struct plan *plan)
 {
 	bool lazily = plan->source != SOURCE_REAL_ROOT;
-	size_t length = strlen(plan->new_root_path);
 
 	for (size_t i = plan->mounts.count; !lazily && i-- > 0;) {
-		const char *point = plan->mounts.list[i].point;
+		const struct mount *at = &plan->mounts.list[i];
 
-		if (strncmp(point, plan->new_root_path, length) == 0 && point[length] == '/' &&
-				umount2(point, 0) != 0)
-			lazily = true;
+		while (!lazily && lies_on_new_root(plan, at) && is_mount_point(at->point))
+			lazily = umount2(at->point, at->clone >= 0 ? MNT_DETACH : 0) != 0;
 	}
 	if (!lazily && umount2(plan->new_root_path, 0) == 0)
 		return;
@@ -576,8 +610,10 @@ static void unmount_hidden(const struct plan *plan)
 	for (size_t i = 0; i < plan->mounts.count; i++) {
 		const struct mount *at = &plan->mounts.list[i];
 
-		if (lies_on_new_root(plan, at) && is_mount_point(at->point) &&
-				(!make_private(at) || umount2(at->point, MNT_DETACH) != 0))
+		if (!lies_on_new_root(plan, at) || !is_mount_point(at->point))
+			continue;
+		make_private(at->point);
+		if (umount2(at->point, MNT_DETACH) != 0)
 			(void)log_warning(errno, "unmounting %s below the new root", at->point);
 	}
 }
@@ -624,6 +660,7 @@ void switch_displace(struct plan *plan)
 		plan->attached = tmpfs_attach(kept) == 0;
 	close_fd(&kept);
 	clone_mounts(plan, true);
+	make_private(plan->new_root_path);
 	if (umount2(plan->new_root_path, MNT_DETACH) != 0)
 		(void)log_warning(errno, "unmounting %s", plan->new_root_path);
 	put_new_root_back(plan);

@@ -251,12 +251,25 @@ mounts="$tree; mkdir sysroot/data sysroot/run sysroot/dev; mount --make-rshared 
 	[[ $output == *$'back in its place\nkept\n'*$'\nunchanged' ]]
 }
 
+@test "service: what lies on mounts of the initramfs, and on its binds, is carried; and there where systemd refuses" {
+	for error in '' no; do
+		service "$tree; mkdir -p sysroot/data sysroot/bound sysroot/deep/on; mount --make-rshared /; mount -t tmpfs the-run run
+			mount -t tmpfs data sysroot/data; mkdir sysroot/data/sub; mount -t tmpfs sub sysroot/data/sub
+			mount --bind --make-private sysroot/deep sysroot/bound; mount -t tmpfs on sysroot/bound/on
+			echo one >sysroot/data/sub/file; echo two >sysroot/bound/on/file; sort /proc/mounts >../mounts" -k root=tmpfsroot \
+			-a 'cat sysroot/data/sub/file sysroot/bound/on/file sysroot/bound/er/large | head -c 8; sort /proc/mounts | diff ../mounts - && echo same' \
+			-- tmpfsroot /sysroot
+		[[ $output == *$'one\ntwo\n'* ]]
+		[ -z "$error" ] || [[ $output == *$'back in its place\n'*$'\nsame' ]]
+	done
+}
+
 @test "service: a mount that cannot be carried is told, and the way back binds nothing in its place" {
 	not_by_memcheck "strace(1) follows the helper"
 	error=no service "$bound; mkdir sysroot/data; mount -t tmpfs data sysroot/data" -k root=tmpfsroot \
-		-w "strace -D -f -qq -o /dev/null $(injects move_mount:error=EIO:when=3)" \
+		-w "strace -D -f -qq -o /dev/null $(injects move_mount:error=EPERM:when=3)" \
 		-a 'grep -c "sysroot/data " /proc/mounts; umount sysroot; unchanged' -- tmpfsroot /sysroot
-	[[ $output == *'moving the mount /sysroot/data to the new root: it stays behind: I/O error'*'back in its place'$'\n0' ]]
+	[[ $output == *'moving the mount /sysroot/data to the new root: it stays behind: Operation not permitted'*'back in its place'$'\n0' ]]
 }
 
 @test "service: a mount of the whole initramfs, which NEWROOT shows, too, is carried once" {
@@ -282,11 +295,13 @@ mounts="$tree; mkdir sysroot/data sysroot/run sysroot/dev; mount --make-rshared 
 }
 
 @test "service: a real root is copied and unmounted, with what is mounted on it" {
-	service "$tree; truncate -s 64M ../disk; mkfs.ext4 -q -d sysroot ../disk; rm -r sysroot/*
-		mount -o loop,ro ../disk sysroot; mount -t tmpfs below sysroot/deep; echo kept >sysroot/deep/file" \
+	service "$tree; mkdir sysroot/run; truncate -s 64M ../disk; mkfs.ext4 -q -d sysroot ../disk; rm -r sysroot/*
+		mount -o loop,ro ../disk sysroot; mount -t tmpfs below sysroot/deep; echo kept >sysroot/deep/file
+		mount --make-rshared /; mount -t tmpfs the-run run; mount --bind run sysroot/run" \
 		-k 'rd.tmpfsroot=yes init=/sbin/init' -a "$manager; grep '/root/sysroot' /proc/mounts | cut -d ' ' -f 1,3
 			cat sysroot/deep/file; losetup | grep -c '$BATS_TEST_TMPDIR/disk'" -- tmpfsroot /sysroot
-	[[ $output == *"SwitchRoot ['/sysroot', '/sbin/init']"*$'\ntmpfsroot tmpfs\nbelow tmpfs\nkept\n0'* ]]
+	[[ $output == *"SwitchRoot ['/sysroot', '/sbin/init']"*$'\ntmpfsroot tmpfs\nbelow tmpfs\nthe-run tmpfs\nkept\n0'* ]]
+	[[ $output != *'stays in use'* && $output != *'target'* ]]
 }
 
 @test "service: systemd refuses, and all goes back" {
