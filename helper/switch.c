@@ -520,7 +520,7 @@ static void clone_mounts(struct plan *plan, bool back)
 			make_private(plan->mounts.list[i].point);
 }
 
-static void attach_clone(struct mount *at, int root, const char *to, bool back)
+static bool attach_clone(struct mount *at, int root, const char *to, bool back)
 {
 	int result = at->clone;
 
@@ -531,6 +531,7 @@ static void attach_clone(struct mount *at, int root, const char *to, bool back)
 	else if (result < 0)
 		warn_of(at, result);
 	close_fd(&at->clone);
+	return result >= 0;
 }
 
 /* Of what is moved, and what lies on it. */
@@ -540,16 +541,16 @@ static void bind_anew(struct plan *plan, struct mount *at, int root, const char 
 	char path[PATH_MAX];
 
 	at->clone = what ? sys_clone_tree(root, what) : -EXDEV;
-	attach_clone(at, root, to, back);
-	if (what)
-		set_flags(root, to, at->options);
+	if (!attach_clone(at, root, to, back))
+		return;
+	set_flags(root, to, at->options);
 	for (size_t i = 0; i < plan->mounts.count; i++) {
 		struct mount *on = &plan->mounts.list[i];
 
 		if (on->parent != at->id || on->clone < 0)
 			continue;
 		(void)snprintf(path, sizeof(path), "%s%s", to, on->point + strlen(at->point));
-		attach_clone(on, root, path, back);
+		(void)attach_clone(on, root, path, back);
 	}
 }
 
@@ -568,7 +569,7 @@ static void attach_clones(struct plan *plan, int root, bool back)
 		if (of_source)
 			bind_anew(plan, at, root, to, back);
 		else
-			attach_clone(at, root, to, back);
+			(void)attach_clone(at, root, to, back);
 	}
 }
 
