@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/time.h>
 
 static bool is_open(int fd)
 {
@@ -143,6 +142,7 @@ static void read_fails(void **state)
 
 struct drain {
 	int fd;
+	pthread_t writer;
 	size_t length;
 	bool equal;
 };
@@ -153,6 +153,7 @@ static char byte_at(size_t i)
 	return (char)(i % 251);
 }
 
+/* Whoever writes is interrupted by a signal after each part, and its writes end short. */
 static void *drain_pipe(void *argument)
 {
 	struct drain *drain = argument;
@@ -161,6 +162,7 @@ static void *drain_pipe(void *argument)
 
 	drain->equal = true;
 	while ((got = read(drain->fd, part, sizeof(part))) > 0) {
+		(void)pthread_kill(drain->writer, SIGUSR1);
 		(void)usleep(100);
 		for (ssize_t i = 0; i < got; i++)
 			drain->equal &= part[i] == byte_at(drain->length++);
@@ -168,28 +170,18 @@ static void *drain_pipe(void *argument)
 	return NULL;
 }
 
-static void on_alarm(int number)
+static void on_signal(int number)
 {
 	(void)number;
-}
-
-/* Signals that interrupt the writer, not the reader, and end a write short. */
-static void set_alarms(long microseconds)
-{
-	struct sigaction action = { .sa_handler = on_alarm };
-	struct itimerval often = { { 0, microseconds }, { 0, microseconds } };
-
-	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
-	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
 }
 
 /* Far more than a pipe holds. */
 static void write_pipe(void **state)
 {
 	static char content[1000003];
-	struct drain drain = { 0 };
+	struct sigaction action = { .sa_handler = on_signal };
+	struct drain drain = { .writer = pthread_self() };
 	pthread_t reader;
-	sigset_t alarms;
 	int ends[2];
 
 	(void)state;
@@ -197,14 +189,9 @@ static void write_pipe(void **state)
 		content[i] = byte_at(i);
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	drain.fd = ends[0];
-	(void)sigemptyset(&alarms);
-	(void)sigaddset(&alarms, SIGALRM);
-	assert_int_equal(pthread_sigmask(SIG_BLOCK, &alarms, NULL), 0);
+	assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
 	assert_int_equal(pthread_create(&reader, NULL, drain_pipe, &drain), 0);
-	assert_int_equal(pthread_sigmask(SIG_UNBLOCK, &alarms, NULL), 0);
-	set_alarms(1000);
 	assert_int_equal(write_all(ends[1], content, sizeof(content)), 0);
-	set_alarms(0);
 	assert_int_equal(write_all(ends[1], content, 0), 0);
 	close_fd(&ends[1]);
 	assert_int_equal(pthread_join(reader, NULL), 0);
