@@ -49,7 +49,7 @@ build() {
 }
 # The namespace tests: of a file all, or those with these words in their names.
 files='move:kept newroot:NEWROOT.INIT bind'
-seconds=300
+seconds=600
 [ "${TMPFSROOT_CROSS-}" != all ] || files='move newroot bind refuse initrd realroot giveback:ing.*fail|metadata' seconds=7200
 
 # machine ARCHITECTURE PREFIX: runs them and the unit tests.
