@@ -12,8 +12,10 @@ INSTALL = install
 
 CC = cc
 CFLAGS = -Os -g
+# Where it was built is not in what is built, unless a packager's tools have their own way, as RPM's do.
+PLACE = -ffile-prefix-map=$(CURDIR)=.
 WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
-STANDARD = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -pthread -ffile-prefix-map=$(CURDIR)=.
+STANDARD = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -pthread $(PLACE)
 BUILD = $(CC) $(STANDARD) -DTMPFSROOT_VERSION='"$(VERSION)"' $(CPPFLAGS) $(CFLAGS) $(WARNINGS)
 
 # Counters of 64 bits, where the processor has no instruction for them (armel, mips, powerpc): from the
@@ -36,17 +38,14 @@ static: build/static/tmpfsroot
 build/tmpfsroot: $(SOURCES:helper/%.c=build/%.o)
 	$(BUILD) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# As small as it can be, for initramfs.
-SMALL = -ffunction-sections -fno-asynchronous-unwind-tables
-
 build/static/tmpfsroot: $(SOURCES:helper/%.c=build/static/%.o)
-	$(BUILD) $(LDFLAGS) -static -Wl,--gc-sections -o $@ $^ $(LDLIBS)
+	$(BUILD) $(LDFLAGS) -static -o $@ $^ $(LDLIBS)
 
 build/%.o: helper/%.c build/flags
 	$(BUILD) -MMD -MP -c -o $@ $<
 
 build/static/%.o: helper/%.c build/static/flags
-	$(BUILD) $(SMALL) -MMD -MP -c -o $@ $<
+	$(BUILD) -MMD -MP -c -o $@ $<
 
 # Small: without what nobody calls, tables for unwinding, which C does not do, and padding to pages.
 build/static/%: private CFLAGS += -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables

@@ -45,7 +45,9 @@ builds() {
 
 @test "build without systemd: the program, a run-time hook and a shell" {
 	helper ''
-	install_hook "$BATS_TEST_TMPDIR/initcpio"
+	install_hook "$BATS_TEST_TMPDIR/usr/lib/initcpio"
+	# No directory above is the source tree.
+	install -D "$bin/tmpfsroot" "$BATS_TEST_TMPDIR/usr/build/tmpfsroot"
 	builds base udev tmpfsroot
 	[ "$output" = "$(cat <<-END
 		add_binary $bin/tmpfsroot /usr/bin/tmpfsroot
