@@ -319,13 +319,16 @@ static int undo_interrupted(struct boot *boot)
 	if (result < 0)
 		return result;
 	result = plan_interrupted(&boot->options, &boot->request, boot->proc, &plan);
-	if (result == 0 && plan.target >= 0 && plan_copies(&plan)) {
+	boot->split = plan.target >= 0 && plan_copies(&plan);
+	if (result == 0 && boot->split) {
 		log_message(LOG_WARNING, "a move was interrupted: its tmpfs is on " TMPFS_REFUGE);
 		result = give_back(boot, &plan);
 		memory_end(&boot->memory, boot->proc);
 		close_fd(&plan.target);
-		if (result == 0)
+		if (result == 0) {
+			boot->split = false;
 			tmpfs_detach();
+		}
 	}
 	plan_free(&plan);
 	interrupt_restore(&before);
@@ -510,8 +513,8 @@ int main(int argc, char **argv)
 	int result;
 
 	/* set-user-ID, or capabilities of the file: what it reads and runs is the caller's to
-	 * choose. PID 1 has no caller, and does not end. */
-	if (!first && getauxval(AT_SECURE)) {
+	 * choose. The kernel's PID 1 is root's, whatever a security module says, and does not end. */
+	if (getauxval(AT_SECURE) && (!first || getuid() != 0)) {
 		(void)log_error(0,
 				"not with set-user-ID, set-group-ID or capabilities of its file: "
 				"take them off");

@@ -395,10 +395,7 @@ static int enter_new_root(struct plan *plan, int old_root, int new_root, const c
 {
 	int error, result = 0, clone;
 
-	*call = fchdir(new_root) != 0 ? "fchdir"
-		: chroot(".") != 0    ? "chroot"
-		: chdir("/") != 0     ? "chdir"
-				      : NULL;
+	*call = fchdir(new_root) != 0 ? "fchdir" : chroot(".") != 0 ? "chroot" : NULL;
 	if (!*call)
 		return 0;
 	error = errno;

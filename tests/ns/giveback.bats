@@ -74,6 +74,25 @@ way_back_fails()
 		-e 'inject=symlinkat:error=ENOSPC:when=$(($(cat ../links) + 2))+'
 }
 
+@test "behind the point of no return chdir fails: init runs on the new root" {
+	boot -p 'touch tree' -a '[ "$(stat -f -c %T "$root")" = tmpfs ]; [ -e "$root/tree" ]' \
+		-w "strace -D -f -qq --seccomp-bpf -o /dev/null $(injects chdir:error=EIO:when=2+)" \
+		-- tmpfsroot --onfail=continue /init
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"init: /init "* ]]
+}
+
+@test "giving back fails once more, after a shell: init is not started in a part of the tree" {
+	boot -t tmpfs -k rd.emergency=reboot -p 'mkdir -p run/tmpfsroot/target
+			mount -t tmpfs tmpfsroot run/tmpfsroot/target; mkfifo run/tmpfsroot/target/rest' \
+		-a '[ -p run/tmpfsroot/target/rest ]; [ ! -e rest ]' \
+		-w "strace -D -f -qq --seccomp-bpf -o /dev/null $(injects mknodat:error=ENOSPC:when=1+)" \
+		-- tmpfsroot --onfail=continue /init
+	[[ "$output" == *"giving back what was moved failed"* ]]
+	[[ "$output" == *"a shell follows"* && "$output" != *"init: "* ]]
+	[ "$status" -eq 129 ]
+}
+
 @test "metadata of a large file fails: before it is cut, and after" {
 	for when in 1 2; do
 		boot -p 'head -c 20000000 /dev/urandom >large; chown 12:34 large; chmod 0640 large

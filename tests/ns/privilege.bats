@@ -38,6 +38,9 @@ refuses_bits()
 			[ "$status" -eq 2 ]
 			[ "$output" = 'tmpfsroot: not with set-user-ID, set-group-ID or capabilities of its file: take them off' ]
 		done
+		# Nor as PID 1, which a container's is.
+		boot -t tmpfs -k '' -a unchanged -p "$nobody; $bits" -- nobody tmpfsroot /init
+		[ "$status" -eq 2 ]
 	done
 }
 
