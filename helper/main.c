@@ -513,7 +513,8 @@ int main(int argc, char **argv)
 	int result;
 
 	/* set-user-ID, or capabilities of the file: what it reads and runs is the caller's to
-	 * choose. The kernel's PID 1 is root's, whatever a security module says, and does not end. */
+	 * choose. The kernel's PID 1 is root's, whatever a security module says, and does not
+	 * end. */
 	if (getauxval(AT_SECURE) && (!first || getuid() != 0)) {
 		(void)log_error(0,
 				"not with set-user-ID, set-group-ID or capabilities of its file: "
