@@ -242,6 +242,29 @@ in_memory() {
 	boots rpm-bookworm:dracut arch-bookworm:dracut
 }
 
+# unpacked: the sources as "make dist" gives them; prints where.
+unpacked() {
+	tar -C "$BATS_TEST_TMPDIR" -xf "$top/build/tmpfsroot-$version.tar.gz" || return
+	echo "$BATS_TEST_TMPDIR/tmpfsroot-$version"
+}
+@test "deb: a build for another architecture installs the program of that" {
+	local tree
+	tree=$(unpacked)
+	cp -R "$tree/packaging/debian" "$tree/debian"
+	(cd "$tree" && fresh dpkg-buildpackage -aarm64 -Pcross,nocheck -d -us -uc -T override_dh_auto_install)
+	run -0 readelf -h "$tree/debian/tmp/usr/bin/tmpfsroot"
+	[[ $output == *AArch64* ]]
+}
+@test "rpm: the program names its sources, of which Fedora makes a package" {
+	local tree
+	tree=$(unpacked)
+	fresh rpmbuild --nodeps -bc --define "_topdir $BATS_TEST_TMPDIR" --define "_sourcedir $top/build" \
+		"$tree/packaging/rpm/tmpfsroot.spec"
+	cd "$BATS_TEST_TMPDIR/BUILD"/*
+	debugedit -b "$PWD" -d /usr/src/debug -l "$BATS_TEST_TMPDIR/list" build/tmpfsroot
+	tr '\0' '\n' <"$BATS_TEST_TMPDIR/list" | grep -qx 'helper/main.c'
+}
+
 @test "rpm: what the packages require, and what they hold" {
 	made "$top/build/rpm/tmpfsroot-$version-1.src.rpm"
 	run -0 rpm -qp --requires "$top"/build/rpm/{tmpfsroot,dracut-tmpfsroot}-*.{x86_64,noarch}.rpm
