@@ -165,6 +165,7 @@ check-vm:
 # More namespace tests on machines of other architectures than check-vm has.
 check-cross:
 	tests/deps vm
+	$(MAKE) programs
 	TMPFSROOT_CROSS=all $(PROVE) tests/vm/cross.bats
 
 # Unit and namespace tests, with the sanitizers and in valgrind, where strace(1) cannot follow the helper. The
