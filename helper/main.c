@@ -308,6 +308,16 @@ static int move_and_switch(struct boot *boot)
 										: 0;
 }
 
+/* The service was killed after it had mounted the target on NEWROOT. */
+static bool is_in_place(const struct plan *plan)
+{
+	struct sys_stat target, place;
+
+	return !plan_copies(plan) && plan->new_root >= 0 &&
+	       sys_stat(plan->target, "", &target) == 0 &&
+	       sys_stat(plan->new_root, "", &place) == 0 && sys_stat_is_same(&target, &place);
+}
+
 /* A service that was killed, or a way back that has failed, has left things in two places: then all
  * goes back, and it begins anew. */
 static int undo_interrupted(struct boot *boot)
@@ -316,10 +326,14 @@ static int undo_interrupted(struct boot *boot)
 	sigset_t before;
 	int result = interrupt_block(&before);
 
+	boot->split = sys_is_mount_point(TMPFS_REFUGE);
 	if (result < 0)
 		return result;
 	result = plan_interrupted(&boot->options, &boot->request, boot->proc, &plan);
-	boot->split = plan.target >= 0 && plan_copies(&plan);
+	if (result == 0)
+		boot->split = plan.target >= 0 && plan_copies(&plan);
+	if (result == 0 && plan.target >= 0 && is_in_place(&plan))
+		tmpfs_detach();
 	if (result == 0 && boot->split) {
 		log_message(LOG_WARNING, "a move was interrupted: its tmpfs is on " TMPFS_REFUGE);
 		result = give_back(boot, &plan);

@@ -469,13 +469,6 @@ static bool is_taken_along(const struct plan *plan, const struct mount *mount, b
 	       (!is_of_source(plan, mount) || strcmp(mount->root, mount->point) != 0);
 }
 
-static bool is_mount_point(const char *path)
-{
-	struct sys_stat st;
-
-	return sys_stat(AT_FDCWD, path, &st) == 0 && (st.attributes & SYS_STAT_ATTR_MOUNT_ROOT);
-}
-
 /* What lies on it is then not unmounted with what lies on those that it is shared with. */
 static void make_private(const char *path)
 {
@@ -507,13 +500,13 @@ static void clone_mounts(struct plan *plan, bool back)
 		if (!is_cloned(plan, at, back))
 			continue;
 		close_fd(&at->clone);
-		at->clone = is_mount_point(at->point) ? sys_clone_mounts(at->point) : -EINVAL;
+		at->clone = sys_is_mount_point(at->point) ? sys_clone_mounts(at->point) : -EINVAL;
 		if (at->clone < 0 && !back)
 			warn_of(at, at->clone);
 	}
 	for (size_t i = 0; !back && i < plan->mounts.count; i++)
 		if (lies_on_new_root(plan, &plan->mounts.list[i]) &&
-				is_mount_point(plan->mounts.list[i].point))
+				sys_is_mount_point(plan->mounts.list[i].point))
 			make_private(plan->mounts.list[i].point);
 }
 
@@ -591,7 +584,7 @@ static void unmount_new_root(const struct plan *plan)
 	for (size_t i = plan->mounts.count; !lazily && i-- > 0;) {
 		const struct mount *at = &plan->mounts.list[i];
 
-		while (!lazily && lies_on_new_root(plan, at) && is_mount_point(at->point))
+		while (!lazily && lies_on_new_root(plan, at) && sys_is_mount_point(at->point))
 			lazily = umount2(at->point, at->clone >= 0 ? MNT_DETACH : 0) != 0;
 	}
 	if (!lazily && umount2(plan->new_root_path, 0) == 0)
@@ -608,7 +601,7 @@ static void unmount_hidden(const struct plan *plan)
 	for (size_t i = 0; i < plan->mounts.count; i++) {
 		const struct mount *at = &plan->mounts.list[i];
 
-		if (!lies_on_new_root(plan, at) || !is_mount_point(at->point))
+		if (!lies_on_new_root(plan, at) || !sys_is_mount_point(at->point))
 			continue;
 		make_private(at->point);
 		if (umount2(at->point, MNT_DETACH) != 0)

@@ -203,4 +203,11 @@ static inline dev_t sys_stat_rdev(const struct sys_stat *st)
 	return makedev(st->rdev_major, st->rdev_minor);
 }
 
+static inline bool sys_is_mount_point(const char *path)
+{
+	struct sys_stat st;
+
+	return sys_stat(AT_FDCWD, path, &st) == 0 && (st.attributes & SYS_STAT_ATTR_MOUNT_ROOT);
+}
+
 #endif

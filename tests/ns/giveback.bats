@@ -93,6 +93,14 @@ way_back_fails()
 	[ "$status" -eq 129 ]
 }
 
+@test "whether a move was interrupted cannot be told: init is not started in what may be a part of the tree" {
+	boot -t tmpfs -k rd.emergency=reboot -p 'mkdir -p run/tmpfsroot/target; mount -t tmpfs tmpfsroot run/tmpfsroot/target' \
+		-w "strace -D -f -qq -o /dev/null -P self/mountinfo $(injects openat:error=EIO:when=1+)" \
+		-- tmpfsroot --onfail=continue /init
+	[[ "$output" == *"self/mountinfo"*"a shell follows"* && "$output" != *"init: "* ]]
+	[ "$status" -eq 129 ]
+}
+
 @test "metadata of a large file fails: before it is cut, and after" {
 	for when in 1 2; do
 		boot -p 'head -c 20000000 /dev/urandom >large; chown 12:34 large; chmod 0640 large
