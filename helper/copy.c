@@ -71,7 +71,7 @@ static int copy_block(struct copy *copy, uint64_t from, size_t length)
 		return failed(copy, "read", errno);
 	if ((size_t)got != length)
 		return failed(copy, COPY_CHANGED, ESTALE);
-	return write_at(copy, copy->buffer, length, from);
+	return write_at(copy, copy->buffer, length, from + copy->shift);
 }
 
 /* A buffer that stays in the cache costs one more copy than a mapping of the source, but no page

@@ -15,6 +15,7 @@
 struct copy {
 	int source, target; /* open for reading, for writing */
 	uint64_t size; /* of the source, bytes */
+	uint64_t shift; /* bytes: so much further back it is written */
 	bool dense; /* has no holes */
 	bool ramfs; /* the source is on a ramfs */
 	char *buffer; /* COPY_BUFFER bytes */

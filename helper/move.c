@@ -462,6 +462,24 @@ static const char *release_chunk(
 	return result != 0 ? "truncate in the source" : NULL;
 }
 
+/* Before the source is cut to less than END: what somebody has written behind that since it was
+ * last cut follows what the target has. */
+static const char *copy_appended(struct copy *copy, uint64_t end)
+{
+	struct sys_stat now;
+	int result = sys_stat(copy->source, "", &now);
+
+	copy->operation = "stat";
+	if (result == 0 && now.size > end) {
+		copy->shift = copy->size - end;
+		result = copy_range(copy, end, now.size);
+		copy->shift = 0;
+		copy->size += now.size - end;
+	}
+	errno = -result;
+	return result < 0 ? copy->operation : NULL;
+}
+
 /* Copies chunk by chunk what is not in the target yet, from FROM on. Where the source is CUT what
  * is copied is taken from it, from the end; a disk's page cache is given back. */
 static const char *copy_chunks(struct move *move, struct copy *copy, uint64_t from, bool cut)
@@ -482,8 +500,9 @@ static const char *copy_chunks(struct move *move, struct copy *copy, uint64_t fr
 			return ENDED;
 		result = copy_range(copy, start, stop);
 		errno = -result;
-		if (result < 0)
-			return copy->operation;
+		operation = result < 0 ? copy->operation : last ? copy_appended(copy, end) : NULL;
+		if (operation)
+			return operation;
 		hold(move, copy->copied - before);
 		if (!move->release)
 			(void)posix_fadvise(copy->source, (off_t)start, (off_t)(stop - start),
@@ -603,6 +622,22 @@ static void drop(
 		(void)log_warning(errno, "taking %s from the target", name);
 }
 
+/* Where it was copied whole and keeps its names in the source. */
+static void note_whole(const struct move *move, const struct sys_stat *st)
+{
+	struct link_entry *entry = links_find(move->names, sys_stat_dev(st), st->ino);
+
+	if (entry)
+		entry->whole = true;
+}
+
+static bool was_whole(const struct move *move, const struct sys_stat *there)
+{
+	const struct link_entry *entry = links_find(move->names, sys_stat_dev(there), there->ino);
+
+	return entry && entry->whole;
+}
+
 /* MADE is the open target, or -1 where it is to be made. */
 static int move_regular(struct walk_worker *worker, struct walk_node *directory, const char *name,
 		const struct sys_stat *st, int made, uint64_t from)
@@ -634,6 +669,8 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 			return failed(operation, directory, name, errno);
 		progress_add(&move->progress, 1, 0);
 	}
+	if (st->nlink > 1 && !cut && !move->back)
+		note_whole(move, st);
 	if (cut) { /* before anything is taken: the way back relies on it */
 		metadata = set_metadata(worker, target, &noted, true);
 		if (metadata)
@@ -660,7 +697,8 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 }
 
 /* On the way back the name may be there still. A regular file that is shorter than the one to be
- * given back was cut: *FROM is where, and *FD is open. Returns REST_NONE where nothing is left to
+ * given back was cut, unless it was copied whole and its writer has made it shorter since: *FROM is
+ * where, and *FD is open. Returns REST_NONE where nothing is left to
  * do, REST_METADATA where a way back that was killed had made it. */
 enum { REST_NONE = 1, REST_METADATA };
 static int find_rest(struct walk_worker *worker, const char *name, const struct sys_stat *st,
@@ -675,7 +713,7 @@ static int find_rest(struct walk_worker *worker, const char *name, const struct 
 		return 0;
 	if (result < 0)
 		return result;
-	if (!S_ISREG(st->mode) || there.size >= st->size)
+	if (!S_ISREG(st->mode) || there.size >= st->size || was_whole(move_of(worker), &there))
 		return attributes_noted(given, &noted) ? REST_METADATA : REST_NONE;
 	*from = there.size;
 	*fd = openat(worker->cursor.fd[WALK_TARGET], name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);

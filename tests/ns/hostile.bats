@@ -131,6 +131,30 @@ while_moving()
 	done
 }
 
+# Nobody has it open when the cutting begins.
+@test "a large file that somebody appends to while it is cut: what is appended comes along" {
+	boot -p 'mkdir tree; yes | head -c 20000000 >tree/large; printf onetwothree >../appended
+			({ until [ "$(grep -cs "ftruncate(.*large>" ../trace)" -ge 2 ]; do :; done; printf one >>tree/large; printf two >>tree/large
+				until [ "$(grep -c "ftruncate(.*large>" ../trace)" -ge 3 ]; do :; done; printf three >>tree/large; } >/dev/null 2>&1 &)' \
+		-a 'yes | head -c 20000000 | cat - ../appended | cmp - "$root/tree/large" && [ ! -s tree/large ] && echo same' \
+		-w 'strace -D -f -qq -y -o ../trace -e trace=ftruncate -e inject=ftruncate:delay_exit=500000:when=2+' -- \
+		tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 0 ]
+	[[ "$output" == *$'\nsame' ]]
+}
+
+# It is open, and keeps its content while its other name is in the source.
+@test "a file with two names that its writer makes shorter after it was copied: what is given back is what it is then" {
+	boot -p 'mkdir tree; mknod tree/before p; yes | head -c 50000 >tree/log; ln tree/log tree/link; mknod tree/behind p; touch ../moving
+			(exec 8<>tree/log; until grep -qsE "utimensat\(.*(log|link)>" ../trace; do :; done; truncate -s 2 tree/log
+				while [ -e ../moving ]; do sleep 0.1; done) >/dev/null 2>&1 &' \
+		-a 'rm ../moving; wait; echo y | cmp - tree/log && stat -c %s tree/log tree/link' \
+		-w 'taskset -c 0 strace -D -f -qq -y -o ../trace -e trace=utimensat,mknodat -e inject=mknodat:error=ENOSPC:delay_enter=1000000:when=2' -- \
+		tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 129 ]
+	[[ "$output" == *'moving /tree/be'*': mknod: No space left on device'*'all that was moved is back in its place'*$'\n2\n2' ]]
+}
+
 # mounts_late TIMES: over a directory, when it is opened for so many times, to be counted first, then to be
 # moved; whoever opens it is kept waiting.
 mounts_late()
