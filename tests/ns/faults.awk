@@ -41,6 +41,7 @@ BEGIN {
 	errors["sched_getaffinity"] = "EINVAL"
 	errors["fadvise64"] = "EINVAL"
 	errors["ioctl"] = "EIO"
+	errors["close_range"] = "EINVAL ENOMEM"
 	errors["close"] = "EIO EINTR"
 	errors["socket"] = "EMFILE ENOMEM"
 	errors["connect"] = "EAGAIN EACCES"

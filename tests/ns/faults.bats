@@ -37,14 +37,14 @@ run_all()
 	grep -e 'not made' -A 12 -e WRONG "$results" || :
 }
 
-# all_calls LEAST WAY...: every call fails, so many faults at least.
+# all_calls LEAST WAY...: every call fails, or those that "calls" matches, so many faults at least.
 all_calls()
 {
 	local least=$1 way all missed
 	shift
 
 	for way; do
-		counts "$way" >"$BATS_TEST_TMPDIR/counts"
+		counts "$way" | grep -E "^(${calls-.*}) " >"$BATS_TEST_TMPDIR/counts"
 		awk -f "$BATS_TEST_DIRNAME/faults.awk" -v points="${FAULT_POINTS:-4}" "$BATS_TEST_TMPDIR/counts" |
 			sed "s/^/$way /"
 	done >"$BATS_TEST_TMPDIR/list"
@@ -62,6 +62,13 @@ all_calls()
 @test "every call fails: the initramfs is moved, a ramfs and a tmpfs, or bound" {
 	all_calls 500 ramfs tmpfs dense bind
 	grep -q ': back$' "$BATS_TEST_TMPDIR/results"
+}
+
+@test "every call that several workers make more of fails" {
+	[ "$(nproc)" -gt 1 ] || skip "there is one processor"
+	calls='clone3?|close|close_range|m.*|openat|rt_sigprocmask|unshare' all_calls 40 workers
+	grep -q ' clone.*: complete$' "$BATS_TEST_TMPDIR/results"
+	grep -q ' unshare.*: complete$' "$BATS_TEST_TMPDIR/results"
 }
 
 @test "every call fails: root=tmpfsroot, a directory and all, and as a service of systemd" {
@@ -100,6 +107,17 @@ signals()
 	[ "$(grep -c ': \(taken up\|begun anew\)$' "$BATS_TEST_TMPDIR/results")" -ge 98 ] # the last calls may not be made
 	[ "$(grep -c ': \(taken up\|begun anew\|complete, not made\)$' "$BATS_TEST_TMPDIR/results")" -eq 100 ]
 	[ "$(grep -c ': taken up$' "$BATS_TEST_TMPDIR/results")" -ge 40 ]
+}
+
+@test "SIGKILL at each call on a mount: the next run leaves none but that on NEWROOT" {
+	local way
+	for way in service service-tmpfs; do
+		counts "$way" | awk -v way="$way" '$1 ~ /^(fsopen|fsconfig|fsmount|mkdir|mount|move_mount|open_tree|rmdir|umount2)$/ {
+			for (i = 1; i <= $2; i++) print way " " $1 ":" i ":SIGKILL" }'
+	done >"$BATS_TEST_TMPDIR/list"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/list")" -gt 30 ]
+	run_all <"$BATS_TEST_TMPDIR/list"
+	[ "$(grep -c ': \(taken up\|begun anew\)$' "$BATS_TEST_TMPDIR/results")" -eq "$(wc -l <"$BATS_TEST_TMPDIR/list")" ]
 }
 
 # Cutting and writing take a capability away: for some calls neither tree has it.
