@@ -44,7 +44,7 @@ struct boot {
 	struct plan plan;
 	struct memory_settings memory;
 	int proc;
-	bool split; /* a move has failed and could not be given back */
+	bool split; /* a move has failed and could not be given back, or nobody has looked yet */
 	double start;
 	char *kernel, *conf; /* the texts that the options point into */
 	char **init; /* the argument vector where it is made here */
@@ -315,7 +315,8 @@ static bool is_in_place(const struct plan *plan)
 
 	return !plan_copies(plan) && plan->new_root >= 0 &&
 	       sys_stat(plan->target, "", &target) == 0 &&
-	       sys_stat(plan->new_root, "", &place) == 0 && sys_stat_is_same(&target, &place);
+	       sys_stat(plan->new_root, "", &place) == 0 && sys_stat_is_same(&target, &place) &&
+	       target.mnt_id != place.mnt_id;
 }
 
 /* A service that was killed, or a way back that has failed, has left things in two places: then all
@@ -326,7 +327,6 @@ static int undo_interrupted(struct boot *boot)
 	sigset_t before;
 	int result = interrupt_block(&before);
 
-	boot->split = sys_is_mount_point(TMPFS_REFUGE);
 	if (result < 0)
 		return result;
 	result = plan_interrupted(&boot->options, &boot->request, boot->proc, &plan);
@@ -521,7 +521,10 @@ __attribute__((noreturn)) static void fail(struct boot *boot, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct boot boot = { .plan = PLAN_EMPTY, .proc = -1, .start = seconds_now() };
+	struct boot boot = { .plan = PLAN_EMPTY,
+		.proc = -1,
+		.split = sys_is_mount_point(TMPFS_REFUGE),
+		.start = seconds_now() };
 	struct options about;
 	bool first = getpid() == 1, stopped;
 	int result;

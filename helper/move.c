@@ -59,6 +59,8 @@ struct move {
 	struct progress progress;
 	atomic_uint_fast64_t held, peak, next_look;
 	atomic_uint lost;
+	atomic_bool torn; /* the way back would lose what somebody has written to a file meanwhile
+			   */
 };
 
 /* A worker's own: the names that wait to be unlinked are all in its current directory. */
@@ -462,22 +464,65 @@ static const char *release_chunk(
 	return result != 0 ? "truncate in the source" : NULL;
 }
 
-/* Before the source is cut to less than END: what somebody has written behind that since it was
- * last cut follows what the target has. */
-static const char *copy_appended(struct copy *copy, uint64_t end)
+/* The source was cut at END, and of what it had the target has WHOLE bytes: what somebody has
+ * written behind END since then follows those, and what is written meanwhile. */
+static const char *copy_appended(struct copy *copy, uint64_t whole, uint64_t end)
 {
 	struct sys_stat now;
-	int result = sys_stat(copy->source, "", &now);
+	uint64_t at = end;
+	int result;
 
 	copy->operation = "stat";
-	if (result == 0 && now.size > end) {
-		copy->shift = copy->size - end;
-		result = copy_range(copy, end, now.size);
-		copy->shift = 0;
-		copy->size += now.size - end;
+	copy->shift = whole - end;
+	while ((result = sys_stat(copy->source, "", &now)) == 0 && now.size > at) {
+		result = copy_range(copy, at, now.size);
+		if (result < 0)
+			break;
+		at = now.size;
 	}
+	copy->size = at + copy->shift;
+	copy->shift = 0;
 	errno = -result;
 	return result < 0 ? copy->operation : NULL;
+}
+
+/* After a failure: the way back takes the end of the source for the place where it was cut. */
+static void save_appended(struct move *move, struct copy *copy, uint64_t whole, uint64_t end)
+{
+	int error = errno;
+
+	if (copy_appended(copy, whole, end) ||
+			(copy->size > whole && ftruncate(copy->source, (off_t)end) != 0))
+		atomic_store(&move->torn, true);
+	errno = error;
+}
+
+static const char *copy_chunk(
+		struct move *move, struct copy *copy, uint64_t start, uint64_t stop, bool cut)
+{
+	uint64_t before = copy->copied;
+	const char *operation = NULL;
+	int result;
+
+	errno = EINTR;
+	if (is_ended(move))
+		return ENDED;
+	result = copy_range(copy, start, stop);
+	errno = -result;
+	if (result < 0)
+		return copy->operation;
+	if (cut && !move->back)
+		operation = copy_appended(copy, copy->size, stop);
+	if (operation)
+		return operation;
+	hold(move, copy->copied - before);
+	if (!move->release)
+		(void)posix_fadvise(copy->source, (off_t)start, (off_t)(stop - start),
+				POSIX_FADV_DONTNEED);
+	operation = cut ? release_chunk(move, copy, start, stop) : NULL;
+	if (!operation && cut)
+		atomic_fetch_sub(&move->held, copy->copied - before);
+	return operation;
 }
 
 /* Copies chunk by chunk what is not in the target yet, from FROM on. Where the source is CUT what
@@ -485,36 +530,21 @@ static const char *copy_appended(struct copy *copy, uint64_t end)
 static const char *copy_chunks(struct move *move, struct copy *copy, uint64_t from, bool cut)
 {
 	bool last = cut && !move->back;
+	const char *operation = NULL;
 
-	for (uint64_t end = copy->size; from < end;) {
+	for (uint64_t end = copy->size; !operation && from < end;) {
 		uint64_t start = last ? (end - 1) / move->chunk * move->chunk : from;
 		uint64_t stop = last ? end : (from / move->chunk + 1) * move->chunk;
-		uint64_t before = copy->copied;
-		const char *operation;
-		int result;
+		uint64_t whole = copy->size;
 
 		start = start > from ? start : from;
 		stop = stop < end ? stop : end;
-		errno = EINTR;
-		if (is_ended(move))
-			return ENDED;
-		result = copy_range(copy, start, stop);
-		errno = -result;
-		operation = result < 0 ? copy->operation : last ? copy_appended(copy, end) : NULL;
-		if (operation)
-			return operation;
-		hold(move, copy->copied - before);
-		if (!move->release)
-			(void)posix_fadvise(copy->source, (off_t)start, (off_t)(stop - start),
-					POSIX_FADV_DONTNEED);
-		operation = cut ? release_chunk(move, copy, start, stop) : NULL;
-		if (operation)
-			return operation;
-		if (cut)
-			atomic_fetch_sub(&move->held, copy->copied - before);
+		operation = copy_chunk(move, copy, start, stop, cut);
+		if (operation && last)
+			save_appended(move, copy, whole, end);
 		*(last ? &end : &from) = last ? start : stop;
 	}
-	return NULL;
+	return operation;
 }
 
 /* What has been written behind the size that is copied would be lost. */
@@ -898,7 +928,11 @@ int move_tree(const struct plan *plan, const struct options *options, struct mov
 	if (large)
 		tmpfs_end_large(plan->target);
 	/* Where nothing was made the target's top has not got the times that the way back reads. */
-	split = error < 0 && atomic_load(&move.progress.entries) > 0 && move_back(plan) < 0;
+	split = error < 0 && atomic_load(&move.torn);
+	if (split)
+		keep_target(plan);
+	else if (error < 0 && atomic_load(&move.progress.entries) > 0)
+		split = move_back(plan) < 0;
 	if (directory >= 0 && fchdir(directory) != 0)
 		(void)log_warning(errno, "returning to the current directory");
 	*result = (struct move_result){ .entries = atomic_load(&move.progress.entries),

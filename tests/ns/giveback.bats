@@ -94,11 +94,20 @@ way_back_fails()
 }
 
 @test "whether a move was interrupted cannot be told: init is not started in what may be a part of the tree" {
-	boot -t tmpfs -k rd.emergency=reboot -p 'mkdir -p run/tmpfsroot/target; mount -t tmpfs tmpfsroot run/tmpfsroot/target' \
-		-w "strace -D -f -qq -o /dev/null -P self/mountinfo $(injects openat:error=EIO:when=1+)" \
-		-- tmpfsroot --onfail=continue /init
-	[[ "$output" == *"self/mountinfo"*"a shell follows"* && "$output" != *"init: "* ]]
-	[ "$status" -eq 129 ]
+	for when in self/mountinfo:1+ cmdline:1; do
+		boot -t tmpfs -k rd.emergency=reboot -p 'mkdir -p run/tmpfsroot/target; mount -t tmpfs tmpfsroot run/tmpfsroot/target' \
+			-w "strace -D -f -qq -o /dev/null -P ${when%:*} $(injects "openat:error=EIO:when=${when#*:}")" \
+			-- tmpfsroot --onfail=continue /init
+		[[ "$output" == *"${when%:*}: I/O error"$'\n'*"a shell follows"* && "${output%%a shell follows*}" != *"init: "* ]]
+	done
+	[[ "$output" == *"a shell follows"*"a move was interrupted"*"init: /init "* ]]
+}
+
+@test "the tmpfs of a move that was not given back is switched to, where it is asked for" {
+	boot -k quiet -p 'mkdir -p run/tmpfsroot/target; mount -t tmpfs tmpfsroot run/tmpfsroot/target; cp -r bin init run/tmpfsroot/target' \
+		-- tmpfsroot /run/tmpfsroot/target /init
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"init: /init "* ]]
 }
 
 @test "metadata of a large file fails: before it is cut, and after" {

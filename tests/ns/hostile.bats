@@ -131,28 +131,56 @@ while_moving()
 	done
 }
 
-# Nobody has it open when the cutting begins.
+# appends CODE: to "tree/large", when that is cut for the first time; its first bytes are those of yes(1).
+# For PREPARE: nobody has the file open when the cutting begins. strace(1) writes a call's first words when it begins.
+appends()
+{
+	printf '%s' 'mkdir tree; yes | head -c 20000000 >tree/large
+		cut() { for _ in $(seq 20000); do [ "$(grep -cs "ftruncate(.*large>" ../trace)" -ge "$1" ] && break; done; sleep 0.2; }
+		(cut 2; ' "$1" ') >/dev/null 2>&1 &'
+}
+
 @test "a large file that somebody appends to while it is cut: what is appended comes along" {
-	boot -p 'mkdir tree; yes | head -c 20000000 >tree/large; printf onetwothree >../appended
-			({ until [ "$(grep -cs "ftruncate(.*large>" ../trace)" -ge 2 ]; do :; done; printf one >>tree/large; printf two >>tree/large
-				until [ "$(grep -c "ftruncate(.*large>" ../trace)" -ge 3 ]; do :; done; printf three >>tree/large; } >/dev/null 2>&1 &)' \
-		-a 'yes | head -c 20000000 | cat - ../appended | cmp - "$root/tree/large" && [ ! -s tree/large ] && echo same' \
-		-w 'strace -D -f -qq -y -o ../trace -e trace=ftruncate -e inject=ftruncate:delay_exit=500000:when=2+' -- \
+	local large="-D -f -qq -y -o ../trace -P $BATS_TEST_TMPDIR/root/tree/large -P /tree/large"
+	boot -p "$(appends 'printf one >>tree/large; printf two >>tree/large; cut 3; printf three >>tree/large')" \
+		-a '{ yes | head -c 20000000; printf onetwothree; } | cmp - "$root/tree/large" && [ ! -s tree/large ] && echo same' \
+		-w "strace $large -e trace=ftruncate -e inject=ftruncate:delay_exit=800000:when=2+" -- \
 		tmpfsroot --onfail=reboot /init
 	[ "$status" -eq 0 ]
 	[[ "$output" == *$'\nsame' ]]
 }
 
+@test "and then the move fails: it is given back with what was appended" {
+	local large="-D -f -qq -y -o ../trace -P $BATS_TEST_TMPDIR/root/tree/large -P /tree/large"
+	boot -p "$(appends 'yes more | head -c 9000 >>tree/large')" \
+		-a '{ yes | head -c 20000000; yes more | head -c 9000; } | cmp - tree/large && echo same' \
+		-w "strace $large -e trace=ftruncate,pwrite64 -e inject=pwrite64:delay_exit=30000 -e inject=ftruncate:error=EIO:when=3" -- tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 129 ]
+	[[ "$output" == *'moving /tree/large: truncate in the source'*'all that was moved is back in its place'*$'\nsame' ]]
+}
+
+@test "or what is appended does not fit: all of both is kept" {
+	local large="-D -f -qq -y -o ../trace -P $BATS_TEST_TMPDIR/root/tree/large -P /tree/large"
+	boot -k rd.emergency=reboot -p "$(appends 'head -c 40000000 /dev/zero >>tree/large')" \
+		-a 'end=$(($(stat -c %s tree/large) - 40000000)); yes | cmp -n $end - tree/large && tail -c 40000000 tree/large | cmp -n 40000000 - /dev/zero &&
+			yes | cmp -i 0:$end -n $((20000000 - end)) - run/tmpfsroot/target/tree/large && echo "kept, cut at $end"' \
+		-w "strace $large -e trace=ftruncate,pwrite64 -e inject=pwrite64:delay_exit=30000" -- \
+		tmpfsroot --onfail=continue --opts=size=40M /init
+	[[ "$output" == *'moving /tree/large: write: No space left on device'*'what is missing in the tree is in /run/tmpfsroot/target'* ]]
+	[[ "$output" == *$'\nkept, cut at 1'* && "$output" != *'init: '* ]]
+}
+
 # It is open, and keeps its content while its other name is in the source.
 @test "a file with two names that its writer makes shorter after it was copied: what is given back is what it is then" {
-	boot -p 'mkdir tree; mknod tree/before p; yes | head -c 50000 >tree/log; ln tree/log tree/link; mknod tree/behind p; touch ../moving
-			(exec 8<>tree/log; until grep -qsE "utimensat\(.*(log|link)>" ../trace; do :; done; truncate -s 2 tree/log
-				while [ -e ../moving ]; do sleep 0.1; done) >/dev/null 2>&1 &' \
-		-a 'rm ../moving; wait; echo y | cmp - tree/log && stat -c %s tree/log tree/link' \
+	boot -p 'mkdir tree; mknod tree/before p; yes | head -c 50000 >tree/log; ln tree/log tree/link; mknod tree/behind p
+			(exec 8<>tree/log; touch ../held; for _ in $(seq 20000); do ! grep -qsE "utimensat\(.*(log|link)>" ../trace || break; done
+				sleep 0.1; [ "$(grep -c mknodat ../trace)" = 2 ] && truncate -s 2 tree/log && touch ../shorter; sleep 3) >/dev/null 2>&1 &
+			until [ -e ../held ]; do sleep 0.01; done' \
+		-a 'echo y | cmp - tree/log && stat -c %s tree/log tree/link; [ -e ../shorter ] && [ ../shorter -ot ../trace ] && echo in time' \
 		-w 'taskset -c 0 strace -D -f -qq -y -o ../trace -e trace=utimensat,mknodat -e inject=mknodat:error=ENOSPC:delay_enter=1000000:when=2' -- \
 		tmpfsroot --onfail=reboot /init
 	[ "$status" -eq 129 ]
-	[[ "$output" == *'moving /tree/be'*': mknod: No space left on device'*'all that was moved is back in its place'*$'\n2\n2' ]]
+	[[ "$output" == *'moving /tree/be'*': mknod: No space left on device'*'all that was moved is back in its place'*$'\n2\n2\nin time' ]]
 }
 
 # mounts_late TIMES: over a directory, when it is opened for so many times, to be counted first, then to be
