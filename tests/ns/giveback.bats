@@ -98,7 +98,7 @@ way_back_fails()
 		boot -t tmpfs -k rd.emergency=reboot -p 'mkdir -p run/tmpfsroot/target; mount -t tmpfs tmpfsroot run/tmpfsroot/target' \
 			-w "strace -D -f -qq -o /dev/null -P ${when%:*} $(injects "openat:error=EIO:when=${when#*:}")" \
 			-- tmpfsroot --onfail=continue /init
-		[[ "$output" == *"${when%:*}: I/O error"$'\n'*"a shell follows"* && "${output%%a shell follows*}" != *"init: "* ]]
+		[[ "$output" == *"${when%:*}: I"*"/"*" error"$'\n'*"a shell follows"* && "${output%%a shell follows*}" != *"init: "* ]]
 	done
 	[[ "$output" == *"a shell follows"*"a move was interrupted"*"init: /init "* ]]
 }

@@ -161,11 +161,11 @@ appends()
 
 @test "or what is appended does not fit: all of both is kept" {
 	local large="-D -f -qq -y -o ../trace -P $BATS_TEST_TMPDIR/root/tree/large -P /tree/large"
-	boot -k rd.emergency=reboot -p "$(appends 'head -c 40000000 /dev/zero >>tree/large')" \
-		-a 'end=$(($(stat -c %s tree/large) - 40000000)); yes | cmp -n $end - tree/large && tail -c 40000000 tree/large | cmp -n 40000000 - /dev/zero &&
+	boot -k rd.emergency=reboot -p "$(appends 'head -c 60000000 /dev/zero >>tree/large')" \
+		-a 'end=$(($(stat -c %s tree/large) - 60000000)); yes | cmp -n $end - tree/large && tail -c 60000000 tree/large | cmp -n 60000000 - /dev/zero &&
 			yes | cmp -i 0:$end -n $((20000000 - end)) - run/tmpfsroot/target/tree/large && echo "kept, cut at $end"' \
 		-w "strace $large -e trace=ftruncate,pwrite64 -e inject=pwrite64:delay_exit=30000" -- \
-		tmpfsroot --onfail=continue --opts=size=40M /init
+		tmpfsroot --onfail=continue --opts=size=60M /init
 	[[ "$output" == *'moving /tree/large: write: No space left on device'*'what is missing in the tree is in /run/tmpfsroot/target'* ]]
 	[[ "$output" == *$'\nkept, cut at 1'* && "$output" != *'init: '* ]]
 }

@@ -7,17 +7,17 @@
 # What the address sanitizer says of a root without /proc is left out; what it finds is a failure.
 sanitize()
 {
-	if grep -E 'ERROR: AddressSanitizer|runtime error:' <<<"$output"; then
+	if grep -aE 'ERROR: AddressSanitizer|runtime error:' <<<"$output"; then
 		status=99
 	fi
-	output=$(grep -vE '^==[0-9]+==WARNING: |^False positive error reports|^For details see .*sanitizers' <<<"$output" || :)
+	output=$(grep -avE '^==[0-9]+==WARNING: |^False positive error reports|^For details see .*sanitizers' <<<"$output" || :)
 	mapfile -t lines < <(grep . <<<"$output" || :)
 }
 
 # What memcheck finds is a failure. It has no reboot(2).
 memcheck()
 {
-	output=$(grep -v ': reboot: Function not implemented$' <<<"$output" || :)
+	output=$(grep -av ': reboot: Function not implemented$' <<<"$output" || :)
 	mapfile -t lines < <(grep . <<<"$output" || :)
 	! grep -v '^--[0-9]*-- ' "$BATS_TEST_TMPDIR/memcheck.log" || status=99
 }
