@@ -244,20 +244,42 @@ static uint64_t meminfo(const char *text, const char *key)
 	return line ? strtoull(line + strlen(key), NULL, 10) * KIB : 0;
 }
 
-/* MemAvailable counts on inodes and dentries being reclaimed; those of an initramfs cannot be. */
+/* In pages; si_mem_available() of the kernel's mm/show_mem.c calls it wmark_low. */
+static uint64_t low_watermarks(const char *zones)
+{
+	static const char key[] = " low ";
+	uint64_t pages = 0;
+
+	for (const char *at = zones; (at = strstr(at, key)); at += sizeof(key) - 1)
+		pages += strtoull(at + sizeof(key) - 1, NULL, 10);
+	return pages;
+}
+
+/* MemAvailable counts on inodes and dentries being reclaimed, but for half of them or for the low
+ * watermarks, whichever is less; those of an initramfs cannot be. */
+static uint64_t memory_counted_on(const char *text, int proc)
+{
+	auto_free char *zones = NULL;
+	uint64_t all = meminfo(text, "KReclaimable:"), left = 0;
+
+	if (read_file(proc, "zoneinfo", &zones, NULL) == 0)
+		left = low_watermarks(zones) * (uint64_t)sysconf(_SC_PAGESIZE);
+	return all - (left < all / 2 ? left : all / 2);
+}
+
 static int read_memory(const struct options *options, struct plan *plan)
 {
 	auto_free char *text = NULL;
-	uint64_t reclaimable;
+	uint64_t counted;
 	int result = read_file(plan->proc, "meminfo", &text, NULL);
 
 	if (result < 0)
 		return log_error(result, "reading /proc/meminfo");
 	plan->memory = meminfo(text, "MemTotal:");
 	plan->memory_available = meminfo(text, "MemAvailable:");
-	reclaimable = plan_moves(plan) ? meminfo(text, "KReclaimable:") : 0;
+	counted = plan_moves(plan) ? memory_counted_on(text, plan->proc) : 0;
 	plan->memory_available -=
-			reclaimable < plan->memory_available ? reclaimable : plan->memory_available;
+			counted < plan->memory_available ? counted : plan->memory_available;
 	if (plan->memory == 0)
 		return log_error(0, "/proc/meminfo does not tell MemTotal");
 	plan->memory_minimum = size_bytes(options->minmem, plan->memory);

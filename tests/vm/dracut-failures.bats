@@ -114,6 +114,7 @@ small=rd.tmpfsroot.opts=size=1M
 # With a limit that only a test sets.
 @test "systemd: the service's time is over in the middle of the move; the next run moves all" {
 	local name=systemd-timeout
+	mkdir -p "$logs"
 	"$vm/dracut-image" trixie >"$logs/$name-image" 2>&1 # before the time of what is typed begins
 	typed "$name" 'Press Enter' ';' trixie systemd-tree - 'root=tmpfsroot kill=timeout'
 	matches "$name" 'test: Result=timeout'
