@@ -16,6 +16,7 @@
 /* Not to be changed: a later version may take up the move of an earlier one. */
 #define NOTE		"trusted.tmpfsroot.times"
 #define NOTE_CAPABILITY "trusted.tmpfsroot.capability"
+#define NOTE_CUT	"trusted.tmpfsroot.cut"
 #define CAPABILITY	"security.capability"
 #define ACCESS_LIST	"system.posix_acl_access"
 
@@ -267,7 +268,7 @@ int attributes_load(struct attributes *attributes, struct attributes_of file)
 	for (char *key = keys; result == 0 && key < keys + length; key += strlen(key) + 1)
 		if (strcmp(key, NOTE_CAPABILITY) == 0)
 			result = load_one(attributes, file, key, CAPABILITY);
-		else if (strcmp(key, NOTE) != 0)
+		else if (strcmp(key, NOTE) != 0 && strcmp(key, NOTE_CUT) != 0)
 			result = load_one(attributes, file, key, key);
 	return result;
 }
@@ -378,6 +379,28 @@ int attributes_forget(int fd, const struct attributes *attributes)
 	int result = find(attributes, CAPABILITY, &capability) ? forget(fd, NOTE_CAPABILITY) : 0;
 
 	return result == 0 ? forget(fd, NOTE) : result;
+}
+
+int attributes_note_cut(int fd, const struct cut *cut)
+{
+	return fsetxattr(fd, NOTE_CUT, cut, sizeof(*cut), 0) != 0 ? -errno : 0;
+}
+
+bool attributes_cut(struct attributes_of file, struct cut *cut)
+{
+	struct cut noted;
+
+	if (enter(file) < 0 || get(file, NOTE_CUT, (char *)&noted, sizeof(noted)) != sizeof(noted))
+		return false;
+	*cut = noted;
+	return true;
+}
+
+int attributes_forget_cut(struct attributes_of file)
+{
+	int result = enter(file);
+
+	return result < 0 || lremovexattr(file.name, NOTE_CUT) == 0 ? result : -errno;
 }
 
 int attributes_disinherit(struct attributes_of file)

@@ -16,6 +16,7 @@ struct copy {
 	int source, target; /* open for reading, for writing */
 	uint64_t size; /* of the source, bytes */
 	uint64_t shift; /* bytes: so much further back it is written */
+	uint64_t end; /* bytes: so much of it the source has still */
 	bool dense; /* has no holes */
 	bool ramfs; /* the source is on a ramfs */
 	char *buffer; /* COPY_BUFFER bytes */
@@ -77,6 +78,21 @@ int attributes_note(struct attributes_of file, const struct sys_stat *st,
 
 /* Sets the times of *ST to those noted. Returns whether there are any. */
 bool attributes_noted(struct attributes_of file, struct sys_stat *st);
+
+/* Where the cutting of a file has stopped: the source had its first END bytes, of WHOLE, and the
+ * new tmpfs has the rest. What is behind END in the source now somebody has appended since. */
+struct cut {
+	uint64_t whole, end;
+};
+
+/* A note of that in the new tmpfs. Returns 0 or a negative errno. */
+int attributes_note_cut(int fd, const struct cut *cut);
+
+/* Sets *CUT to what is noted. Returns whether there is a note. */
+bool attributes_cut(struct attributes_of file, struct cut *cut);
+
+/* Removes that note of a file with a NAME. Returns 0 or a negative errno. */
+int attributes_forget_cut(struct attributes_of file);
 
 /* Removes the note of times and, if the ATTRIBUTES (or NULL) have one, of a capability. The same
  * results. */

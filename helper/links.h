@@ -12,7 +12,7 @@ struct link_entry {
 	uint64_t device, inode;
 	uint64_t bytes; /* of its content; 0 unless the caller of links_add() sets it */
 	uint32_t missing; /* names that were not met; likewise */
-	bool whole; /* its content stayed in the source; likewise */
+	enum { LINK_NEW, LINK_WHOLE, LINK_CUT } content; /* what the source has of it; likewise */
 	struct walk_node *directory; /* a reference, or NULL */
 	char name[];
 };

@@ -59,8 +59,6 @@ struct move {
 	struct progress progress;
 	atomic_uint_fast64_t held, peak, next_look;
 	atomic_uint lost;
-	atomic_bool torn; /* the way back would lose what somebody has written to a file meanwhile
-			   */
 };
 
 /* A worker's own: the names that wait to be unlinked are all in its current directory. */
@@ -464,18 +462,20 @@ static const char *release_chunk(
 	return result != 0 ? "truncate in the source" : NULL;
 }
 
-/* The source was cut at END, and of what it had the target has WHOLE bytes: what somebody has
- * written behind END since then follows those, and what is written meanwhile. */
-static const char *copy_appended(struct copy *copy, uint64_t whole, uint64_t end)
+/* What somebody has written behind END, where the source was cut, follows what the target has; and
+ * so does what is written meanwhile. */
+static const char *copy_appended(struct copy *copy, uint64_t end)
 {
 	struct sys_stat now;
 	uint64_t at = end;
 	int result;
 
 	copy->operation = "stat";
-	copy->shift = whole - end;
+	copy->shift = copy->size - end;
 	while ((result = sys_stat(copy->source, "", &now)) == 0 && now.size > at) {
 		result = copy_range(copy, at, now.size);
+		if (result == 0 && ftruncate(copy->target, (off_t)(now.size + copy->shift)) != 0)
+			result = -errno; /* it may end with a hole */
 		if (result < 0)
 			break;
 		at = now.size;
@@ -484,17 +484,6 @@ static const char *copy_appended(struct copy *copy, uint64_t whole, uint64_t end
 	copy->shift = 0;
 	errno = -result;
 	return result < 0 ? copy->operation : NULL;
-}
-
-/* After a failure: the way back takes the end of the source for the place where it was cut. */
-static void save_appended(struct move *move, struct copy *copy, uint64_t whole, uint64_t end)
-{
-	int error = errno;
-
-	if (copy_appended(copy, whole, end) ||
-			(copy->size > whole && ftruncate(copy->source, (off_t)end) != 0))
-		atomic_store(&move->torn, true);
-	errno = error;
 }
 
 static const char *copy_chunk(
@@ -512,7 +501,7 @@ static const char *copy_chunk(
 	if (result < 0)
 		return copy->operation;
 	if (cut && !move->back)
-		operation = copy_appended(copy, copy->size, stop);
+		operation = copy_appended(copy, stop);
 	if (operation)
 		return operation;
 	hold(move, copy->copied - before);
@@ -532,17 +521,18 @@ static const char *copy_chunks(struct move *move, struct copy *copy, uint64_t fr
 	bool last = cut && !move->back;
 	const char *operation = NULL;
 
-	for (uint64_t end = copy->size; !operation && from < end;) {
+	while (!operation && from < copy->end) {
+		uint64_t end = copy->end, whole = copy->size;
 		uint64_t start = last ? (end - 1) / move->chunk * move->chunk : from;
 		uint64_t stop = last ? end : (from / move->chunk + 1) * move->chunk;
-		uint64_t whole = copy->size;
 
 		start = start > from ? start : from;
 		stop = stop < end ? stop : end;
 		operation = copy_chunk(move, copy, start, stop, cut);
-		if (operation && last)
-			save_appended(move, copy, whole, end);
-		*(last ? &end : &from) = last ? start : stop;
+		if (operation)
+			copy->size = whole; /* what was appended is to be copied once more */
+		else
+			*(last ? &copy->end : &from) = last ? start : stop;
 	}
 	return operation;
 }
@@ -559,38 +549,31 @@ static bool is_longer(int source, const struct sys_stat *st)
 
 /* Copies the data of an open file from offset FROM on, and cuts the source where it may; *HELD gets
  * the bytes that are held twice after it. */
-static const char *copy_content(struct walk_worker *worker, int source, int target,
-		const struct sys_stat *st, uint64_t from, bool cut, uint64_t *held)
+static const char *copy_content(struct move *move, struct copy *copy, const struct sys_stat *st,
+		uint64_t from, bool cut, uint64_t *held)
 {
-	struct move *move = move_of(worker);
-	struct copy copy = { .source = source,
-		.target = target,
-		.size = st->size,
-		.dense = st->blocks * 512 >= st->size,
-		.ramfs = move->ramfs,
-		.buffer = ((struct mover *)worker->own)->buffer };
-	bool small = copy.dense && st->size < COPY_BUFFER && from == 0 && !cut;
+	bool small = copy->dense && st->size < COPY_BUFFER && from == 0 && !cut;
 	const char *operation = NULL;
 
 	*held = 0;
-	if (cut && is_longer(source, st)) /* from here on nobody else has it open */
+	if (cut && is_longer(copy->source, st)) /* from here on nobody else has it open */
 		return COPY_CHANGED;
 	if (small) {
-		int result = copy_small(&copy);
+		int result = copy_small(copy);
 
 		errno = -result;
 		if (result < 0)
-			return copy.operation;
-		hold(move, copy.copied);
+			return copy->operation;
+		hold(move, copy->copied);
 	} else {
-		if (!move->back && ftruncate(target, (off_t)st->size) != 0)
+		if (!move->back && ftruncate(copy->target, (off_t)st->size) != 0)
 			return "truncate in the target";
-		operation = copy_chunks(move, &copy, from, cut);
-		if (!operation && move->back && ftruncate(target, (off_t)st->size) != 0)
+		operation = copy_chunks(move, copy, from, cut);
+		if (!operation && move->back && ftruncate(copy->target, (off_t)st->size) != 0)
 			return "truncate in the target"; /* there may be a hole at the end */
 	}
-	*held = cut ? 0 : copy.copied;
-	if (!operation && !small && !cut && is_longer(source, st))
+	*held = cut ? 0 : copy->copied;
+	if (!operation && !small && !cut && is_longer(copy->source, st))
 		return COPY_CHANGED;
 	return operation;
 }
@@ -652,20 +635,22 @@ static void drop(
 		(void)log_warning(errno, "taking %s from the target", name);
 }
 
-/* Where it was copied whole and keeps its names in the source. */
-static void note_whole(const struct move *move, const struct sys_stat *st)
+/* What is known of a file with several names, or NULL. */
+static struct link_entry *names_of(const struct move *move, const struct sys_stat *st)
 {
-	struct link_entry *entry = links_find(move->names, sys_stat_dev(st), st->ino);
-
-	if (entry)
-		entry->whole = true;
+	return links_find(move->names, sys_stat_dev(st), st->ino);
 }
 
-static bool was_whole(const struct move *move, const struct sys_stat *there)
+/* For the way back. Where there is no room for the note, that takes the length of the source for
+ * the place of the cut. */
+static void note_cut(struct link_entry *names, const struct copy *copy)
 {
-	const struct link_entry *entry = links_find(move->names, sys_stat_dev(there), there->ino);
+	const struct cut cut = { .whole = copy->size, .end = copy->end };
+	int error = errno;
 
-	return entry && entry->whole;
+	if (attributes_note_cut(copy->target, &cut) < 0 && names)
+		names->content = LINK_NEW;
+	errno = error;
 }
 
 /* MADE is the open target, or -1 where it is to be made. */
@@ -673,11 +658,19 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 		const struct sys_stat *st, int made, uint64_t from)
 {
 	struct move *move = move_of(worker);
-	const struct attributes *attributes = &((struct mover *)worker->own)->attributes;
+	struct mover *mover = worker->own;
+	const struct attributes *attributes = &mover->attributes;
 	bool cut = wants_cut(move, st);
+	struct link_entry *names = move->back || st->nlink == 1 ? NULL : names_of(move, st);
 	struct sys_stat noted = *st;
 	auto_close int target = made;
 	auto_close int source = open_source(move, worker->cursor.fd[WALK_SOURCE], name, &cut);
+	struct copy copy = { .source = source,
+		.size = st->size,
+		.end = st->size,
+		.dense = st->blocks * 512 >= st->size,
+		.ramfs = move->ramfs,
+		.buffer = mover->buffer };
 	const char *operation, *metadata;
 	uint64_t held;
 	int error;
@@ -699,8 +692,6 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 			return failed(operation, directory, name, errno);
 		progress_add(&move->progress, 1, 0);
 	}
-	if (st->nlink > 1 && !cut && !move->back)
-		note_whole(move, st);
 	if (cut) { /* before anything is taken: the way back relies on it */
 		metadata = set_metadata(worker, target, &noted, true);
 		if (metadata)
@@ -711,9 +702,16 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 		if (error < 0)
 			return failed("noting its times", directory, name, error);
 	}
-	operation = copy_content(worker, source, target, st, from, cut, &held);
+	if (names)
+		names->content = cut ? LINK_CUT : LINK_WHOLE;
+	copy.target = target;
+	operation = copy_content(move, &copy, st, from, cut, &held);
 	error = errno;
 	metadata = seal(worker, target, &noted, true); /* writing has changed the times */
+	if (operation)
+		errno = error;
+	if ((operation || metadata) && cut && !move->back)
+		note_cut(names, &copy);
 	if (operation && !cut && !move->back) /* the source has all: what was made here has not */
 		drop(worker, name, target, st);
 	if (operation)
@@ -723,31 +721,95 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 	error = cut && move->notes && !move->back ? attributes_forget(target, attributes) : 0;
 	if (error < 0)
 		return failed("forgetting its times", directory, name, -error);
-	return st->nlink > 1 ? 0 : release(worker, directory, name, held);
+	if (st->nlink > 1)
+		return 0;
+	error = release(worker, directory, name, held);
+	return error == 0 && cut ? move_flush(worker, directory) : error; /* nobody is to find it */
+}
+
+/* What somebody has written to the tree's file behind the place where it was cut goes to the end of
+ * the one in the new tmpfs, *ST, so that all of it can be given back from there on. */
+static const char *take_appended(struct walk_worker *worker, const char *name,
+		const struct cut *cut, struct sys_stat *st)
+{
+	const int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC, *fd = worker->cursor.fd;
+	auto_close int given = openat(fd[WALK_SOURCE], name, flags);
+	auto_close int there = openat(fd[WALK_TARGET], name, flags);
+	struct copy copy = { .source = there,
+		.target = given,
+		.size = cut->whole,
+		.dense = true,
+		.buffer = ((struct mover *)worker->own)->buffer };
+	const char *operation;
+
+	if (given < 0 || there < 0)
+		return "open";
+	operation = copy_appended(&copy, cut->end);
+	if (operation)
+		return operation;
+	st->size = copy.size;
+	return ftruncate(there, (off_t)cut->end) != 0 ? "truncate" : NULL;
+}
+
+/* Finds out about a regular file that THERE is in the tree, too, and *ST in the new tmpfs: where it
+ * was cut what has been appended is taken, and THERE gets the length of that place. *WHOLE tells
+ * whether the tree has all of it: it was copied whole, or its writer has made it shorter. Returns
+ * what failed, with errno, or NULL. */
+static const char *find_cut(struct walk_worker *worker, const char *name, struct sys_stat *st,
+		struct sys_stat *there, bool *whole)
+{
+	struct attributes_of given = { worker->cursor.fd[WALK_SOURCE], name };
+	struct link_entry *names = names_of(move_of(worker), there);
+	struct cut cut = { .whole = st->size };
+	bool noted = attributes_cut(given, &cut), was_cut = noted;
+	const char *operation = NULL;
+
+	if (names && names->content == LINK_CUT) {
+		names->content = LINK_NEW; /* its other names find what was given back */
+		was_cut = true;
+	}
+	if (was_cut)
+		*whole = there->size < cut.end || cut.end == cut.whole;
+	else
+		*whole = names && names->content == LINK_WHOLE;
+	if (was_cut && !*whole && there->size > cut.end) {
+		operation = take_appended(worker, name, &cut, st);
+		there->size = cut.end;
+	}
+	if (operation || !noted)
+		return operation;
+	errno = -attributes_forget_cut(given);
+	return errno ? "forgetting where it was cut" : NULL;
 }
 
 /* On the way back the name may be there still. A regular file that is shorter than the one to be
- * given back was cut, unless it was copied whole and its writer has made it shorter since: *FROM is
- * where, and *FD is open. Returns REST_NONE where nothing is left to
- * do, REST_METADATA where a way back that was killed had made it. */
+ * given back was cut, unless the tree has all of it: *FROM is where, and *FD is open. Returns
+ * REST_NONE where nothing is left to do, REST_METADATA where a way back that was killed had made
+ * it, or a negative errno, logged. */
 enum { REST_NONE = 1, REST_METADATA };
-static int find_rest(struct walk_worker *worker, const char *name, const struct sys_stat *st,
-		int *fd, uint64_t *from)
+static int find_rest(struct walk_worker *worker, struct walk_node *directory, const char *name,
+		struct sys_stat *st, int *fd, uint64_t *from)
 {
 	struct attributes_of given = { worker->cursor.fd[WALK_SOURCE], name };
 	struct sys_stat there, noted;
+	const char *operation = NULL;
+	bool whole = true;
 	int result = sys_stat(worker->cursor.fd[WALK_TARGET], name, &there);
 
 	*from = 0;
 	if (result == -ENOENT)
 		return 0;
 	if (result < 0)
-		return result;
-	if (!S_ISREG(st->mode) || there.size >= st->size || was_whole(move_of(worker), &there))
+		return failed("looking for it in the target", directory, name, result);
+	if (S_ISREG(st->mode))
+		operation = find_cut(worker, name, st, &there, &whole);
+	if (operation)
+		return failed(operation, directory, name, errno);
+	if (whole || there.size >= st->size)
 		return attributes_noted(given, &noted) ? REST_METADATA : REST_NONE;
 	*from = there.size;
 	*fd = openat(worker->cursor.fd[WALK_TARGET], name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-	return *fd < 0 ? -errno : 0;
+	return *fd < 0 ? failed("open", directory, name, errno) : 0;
 }
 
 /* Of what is there already. Nobody need write to it: it may be a program that runs. */
@@ -780,16 +842,18 @@ static int move_file(struct walk_worker *worker, struct walk_node *directory, co
 		const struct sys_stat *st)
 {
 	struct move *move = move_of(worker);
+	struct sys_stat given = *st;
 	const char *operation = NULL;
 	bool linked = false;
 	uint64_t from = 0;
 	int fd = -1;
 
 	if (move->back) {
-		int result = find_rest(worker, name, st, &fd, &from);
+		int result = find_rest(worker, directory, name, &given, &fd, &from);
 
+		st = &given;
 		if (result < 0)
-			return failed("looking for it in the target", directory, name, result);
+			return result;
 		if (result == REST_METADATA)
 			return move_metadata(worker, directory, name, st);
 		if (result == REST_NONE)
@@ -918,8 +982,9 @@ int move_tree(const struct plan *plan, const struct options *options, struct mov
 	struct move move = new_move(plan, plan->tree, plan->target);
 	auto_close int directory = open(".", O_PATH | O_CLOEXEC);
 	double start = seconds_now();
-	bool split, large = plan->sparse == 0 &&
-			    tmpfs_begin_large(plan->target, options->tmpfs_options, plan->proc);
+	bool large = plan->sparse == 0 &&
+		     tmpfs_begin_large(plan->target, options->tmpfs_options, plan->proc);
+	bool split = false;
 	int error;
 
 	progress_start(&move.progress, plan->entries, plan->bytes, options->quiet);
@@ -928,10 +993,7 @@ int move_tree(const struct plan *plan, const struct options *options, struct mov
 	if (large)
 		tmpfs_end_large(plan->target);
 	/* Where nothing was made the target's top has not got the times that the way back reads. */
-	split = error < 0 && atomic_load(&move.torn);
-	if (split)
-		keep_target(plan);
-	else if (error < 0 && atomic_load(&move.progress.entries) > 0)
+	if (error < 0 && atomic_load(&move.progress.entries) > 0)
 		split = move_back(plan) < 0;
 	if (directory >= 0 && fchdir(directory) != 0)
 		(void)log_warning(errno, "returning to the current directory");

@@ -142,7 +142,7 @@ appends()
 
 @test "a large file that somebody appends to while it is cut: what is appended comes along" {
 	local large="-D -f -qq -y -o ../trace -P $BATS_TEST_TMPDIR/root/tree/large -P /tree/large"
-	boot -p "$(appends 'printf one >>tree/large; printf two >>tree/large; cut 3; printf three >>tree/large')" \
+	boot -p "$(appends 'printf one >>tree/large; printf two >>tree/large; cut 4; printf three >>tree/large')" \
 		-a '{ yes | head -c 20000000; printf onetwothree; } | cmp - "$root/tree/large" && [ ! -s tree/large ] && echo same' \
 		-w "strace $large -e trace=ftruncate -e inject=ftruncate:delay_exit=800000:when=2+" -- \
 		tmpfsroot --onfail=reboot /init
@@ -154,7 +154,7 @@ appends()
 	local large="-D -f -qq -y -o ../trace -P $BATS_TEST_TMPDIR/root/tree/large -P /tree/large"
 	boot -p "$(appends 'yes more | head -c 9000 >>tree/large')" \
 		-a '{ yes | head -c 20000000; yes more | head -c 9000; } | cmp - tree/large && echo same' \
-		-w "strace $large -e trace=ftruncate,pwrite64 -e inject=pwrite64:delay_exit=30000 -e inject=ftruncate:error=EIO:when=3" -- tmpfsroot --onfail=reboot /init
+		-w "strace $large -e trace=ftruncate,pwrite64 -e inject=pwrite64:delay_exit=30000 -e inject=ftruncate:error=EIO:when=4" -- tmpfsroot --onfail=reboot /init
 	[ "$status" -eq 129 ]
 	[[ "$output" == *'moving /tree/large: truncate in the source'*'all that was moved is back in its place'*$'\nsame' ]]
 }
