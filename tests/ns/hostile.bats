@@ -131,46 +131,85 @@ while_moving()
 	done
 }
 
-# appends CODE: to "tree/large", when that is cut for the first time; its first bytes are those of yes(1).
+# while_cut CODE: what is done to "tree/large" meanwhile; its first bytes are those of yes(1). "at N" is when the
+# move truncates it for the Nth time, in either tree, the first time the new one.
 # For PREPARE: nobody has the file open when the cutting begins. strace(1) writes a call's first words when it begins.
-appends()
+while_cut()
 {
 	printf '%s' 'mkdir tree; yes | head -c 20000000 >tree/large
-		cut() { for _ in $(seq 20000); do [ "$(grep -cs "ftruncate(.*large>" ../trace)" -ge "$1" ] && break; done; sleep 0.2; }
-		(cut 2; ' "$1" ') >/dev/null 2>&1 &'
+		at() { for _ in $(seq 20000); do [ "$(grep -cs "ftruncate(.*large>" ../trace)" -ge "$1" ] && break; done; sleep 0.05; }
+		(' "$1" ') >/dev/null 2>&1 &'
+}
+
+# slowly OPTION...: the WRAPPER that gives it the time.
+slowly()
+{
+	printf '%s ' "strace -D -f -qq -y -o ../trace -P $BATS_TEST_TMPDIR/root/tree/large -P /tree/large -e trace=ftruncate,pwrite64,utimensat" \
+		-e inject=pwrite64:delay_exit=30000:when=1..150 "$@"
 }
 
 @test "a large file that somebody appends to while it is cut: what is appended comes along" {
-	local large="-D -f -qq -y -o ../trace -P $BATS_TEST_TMPDIR/root/tree/large -P /tree/large"
-	boot -p "$(appends 'printf one >>tree/large; printf two >>tree/large; cut 4; printf three >>tree/large')" \
-		-a '{ yes | head -c 20000000; printf onetwothree; } | cmp - "$root/tree/large" && [ ! -s tree/large ] && echo same' \
-		-w "strace $large -e trace=ftruncate -e inject=ftruncate:delay_exit=800000:when=2+" -- \
+	boot -p "$(while_cut 'at 2; printf one >>tree/large; printf two >>tree/large; at 4; printf three >>tree/large; truncate -s +5000 tree/large')" \
+		-a '{ yes | head -c 20000000; printf onetwothree; head -c 5000 /dev/zero; } | cmp - "$root/tree/large" && [ ! -s tree/large ] && echo same' \
+		-w "$(slowly -e inject=ftruncate:delay_exit=800000:when=2+)" -- \
 		tmpfsroot --onfail=reboot /init
 	[ "$status" -eq 0 ]
 	[[ "$output" == *$'\nsame' ]]
 }
 
-@test "and then the move fails: it is given back with what was appended" {
-	local large="-D -f -qq -y -o ../trace -P $BATS_TEST_TMPDIR/root/tree/large -P /tree/large"
-	boot -p "$(appends 'yes more | head -c 9000 >>tree/large')" \
-		-a '{ yes | head -c 20000000; yes more | head -c 9000; } | cmp - tree/large && echo same' \
-		-w "strace $large -e trace=ftruncate,pwrite64 -e inject=pwrite64:delay_exit=30000 -e inject=ftruncate:error=EIO:when=4" -- tmpfsroot --onfail=reboot /init
-	[ "$status" -eq 129 ]
-	[[ "$output" == *'moving /tree/large: truncate in the source'*'all that was moved is back in its place'*$'\nsame' ]]
+@test "and then the move fails: it is given back with what was appended, before and after that" {
+	local when
+	for when in 'at 2' 'at 4'; do
+		rm -rf "${BATS_TEST_TMPDIR:?}"/*
+		boot -p "$(while_cut "$when; yes more | head -c 9000 >>tree/large; touch ../appended")" \
+			-a '{ yes | head -c 20000000; yes more | head -c 9000; } | cmp - tree/large && [ ../appended -ot ../trace ] && echo same' \
+			-w "$(slowly -e inject=utimensat:delay_enter=1000000 -e inject=ftruncate:error=EIO:when=4)" -- tmpfsroot --onfail=reboot /init
+		[ "$status" -eq 129 ]
+		[[ "$output" == *'moving /tree/large: truncate in the source'*'all that was moved is back in its place'*$'\nsame' ]]
+	done
 }
 
-@test "or what is appended does not fit: all of both is kept" {
-	local large="-D -f -qq -y -o ../trace -P $BATS_TEST_TMPDIR/root/tree/large -P /tree/large"
-	boot -k rd.emergency=reboot -p "$(appends 'head -c 60000000 /dev/zero >>tree/large')" \
-		-a 'end=$(($(stat -c %s tree/large) - 60000000)); yes | cmp -n $end - tree/large && tail -c 60000000 tree/large | cmp -n 60000000 - /dev/zero &&
-			yes | cmp -i 0:$end -n $((20000000 - end)) - run/tmpfsroot/target/tree/large && echo "kept, cut at $end"' \
-		-w "strace $large -e trace=ftruncate,pwrite64 -e inject=pwrite64:delay_exit=30000" -- \
+@test "or its writer makes it shorter: what is given back is what it is then" {
+	boot -p "$(while_cut 'at 2; truncate -s 5 tree/large')" -a 'yes | head -c 5 | cmp - tree/large && echo same' \
+		-w "$(slowly)" -- tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 129 ]
+	[[ "$output" == *'moving /tree/large: '*'all that was moved is back in its place'*$'\nsame' ]]
+}
+
+@test "or what is appended does not fit, before the first cut: it stays where it is" {
+	boot -p "$(while_cut 'at 1; head -c 60000000 /dev/zero >>tree/large')" \
+		-a '{ yes | head -c 20000000; head -c 60000000 /dev/zero; } | cmp - tree/large && echo same' \
+		-w "$(slowly)" -- tmpfsroot --onfail=reboot --opts=size=60M /init
+	[ "$status" -eq 129 ]
+	[[ "$output" == *'moving /tree/large: write: No space left on device'*'all that was moved is back in its place'*$'\nsame' ]]
+}
+
+@test "or after it: all of both is kept, and given back when there is room" {
+	boot -k quiet -p "$(while_cut 'at 2; head -c 60000000 /dev/zero >>tree/large')"'
+			mkdir -p usr/lib/tmpfsroot; mount -t tmpfs shell usr/lib/tmpfsroot; cp bin/busybox usr/lib/tmpfsroot
+			printf "%s\n" "#!/usr/lib/tmpfsroot/busybox sh" "cd /usr/lib/tmpfsroot" "./busybox ls -l /tree/large" \
+				"./busybox mount -o remount,size=200M /run/tmpfsroot/target" >usr/lib/tmpfsroot/emergency
+			chmod +x usr/lib/tmpfsroot/emergency' \
+		-a '{ yes | head -c 20000000; head -c 60000000 /dev/zero; } | cmp - tree/large && [ ! -e run/tmpfsroot/target ] && echo same' \
+		-w "$(slowly)" -- \
 		tmpfsroot --onfail=continue --opts=size=60M /init
 	[[ "$output" == *'moving /tree/large: write: No space left on device'*'what is missing in the tree is in /run/tmpfsroot/target'* ]]
-	[[ "$output" == *$'\nkept, cut at 1'* && "$output" != *'init: '* ]]
+	[[ "$output" == *' 7'???????' '*' /tree/large'$'\n'*'all that was moved is back in its place'*'init: '*$'\nsame' ]]
+	[[ "${output%all that*}" != *'init: '* ]]
 }
 
 # It is open, and keeps its content while its other name is in the source.
+@test "a file with two names that somebody appends to after it was cut, and the move fails: both are given back" {
+	boot -p 'mkdir tree; mknod tree/before p; yes | head -c 50000 >tree/log; ln tree/log tree/link; mknod tree/behind p
+			(for _ in $(seq 20000); do [ "$(grep -cs mknodat ../trace)" = 2 ] && break; done
+				[ ! -s tree/log ] && printf late >>tree/log && touch ../late) >/dev/null 2>&1 &' \
+		-a '{ yes | head -c 50000; printf late; } | cmp - tree/log && stat -c %s tree/log tree/link; [ -e ../late ] && [ ../late -ot ../trace ] && echo in time' \
+		-w 'taskset -c 0 strace -D -f -qq -y -o ../trace -e trace=mknodat,utimensat -e inject=mknodat:error=ENOSPC:delay_enter=1000000:when=2' -- \
+		tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 129 ]
+	[[ "$output" == *'moving /tree/be'*': mknod: No space left on device'*'all that was moved is back in its place'*$'\n50004\n50004\nin time' ]]
+}
+
 @test "a file with two names that its writer makes shorter after it was copied: what is given back is what it is then" {
 	boot -p 'mkdir tree; mknod tree/before p; yes | head -c 50000 >tree/log; ln tree/log tree/link; mknod tree/behind p
 			(exec 8<>tree/log; touch ../held; for _ in $(seq 20000); do ! grep -qsE "utimensat\(.*(log|link)>" ../trace || break; done
