@@ -79,10 +79,11 @@ int attributes_note(struct attributes_of file, const struct sys_stat *st,
 /* Sets the times of *ST to those noted. Returns whether there are any. */
 bool attributes_noted(struct attributes_of file, struct sys_stat *st);
 
-/* Where the cutting of a file has stopped: the source had its first END bytes, of WHOLE, and the
- * new tmpfs has the rest. What is behind END in the source now somebody has appended since. */
+/* Where the cutting of a file has stopped: the source, INODE, had its first END bytes, of WHOLE,
+ * and the new tmpfs has the rest. What is behind END in the source now somebody has appended since.
+ */
 struct cut {
-	uint64_t whole, end;
+	uint64_t inode, whole, end;
 };
 
 /* A note of that in the new tmpfs. Returns 0 or a negative errno. */

@@ -16,11 +16,11 @@
  *
  * What is not on a ramfs or tmpfs is copied in the same way, and nothing of it is released.
  *
- * The way back is the same walk with the trees exchanged. It needs no notes, since the two trees
- * tell all: what is missing in the source is in the target; a file that is in both is whole in the
- * source, unless it is shorter there, and then the rest is in the target. But where it may be
- * killed what it makes has a note in the target first (copy.h): that its owner, mode and times come
- * from there.
+ * The way back is the same walk with the trees exchanged. The two trees tell what is to be done:
+ * what is missing in the source is in the target; a file that is in both is whole in the source,
+ * unless it is shorter there, and then the rest is in the target. Notes in the target (copy.h) tell
+ * more: where the cutting of a file has stopped, for somebody may write to it since; and where the
+ * way back may be killed, that owner, mode and times of what it makes come from there.
  */
 #include "move.h"
 
@@ -59,6 +59,7 @@ struct move {
 	struct progress progress;
 	atomic_uint_fast64_t held, peak, next_look;
 	atomic_uint lost;
+	atomic_bool torn; /* only both trees together have all of a file */
 };
 
 /* A worker's own: the names that wait to be unlinked are all in its current directory. */
@@ -474,11 +475,18 @@ static const char *copy_appended(struct copy *copy, uint64_t end)
 	copy->shift = copy->size - end;
 	while ((result = sys_stat(copy->source, "", &now)) == 0 && now.size > at) {
 		result = copy_range(copy, at, now.size);
-		if (result == 0 && ftruncate(copy->target, (off_t)(now.size + copy->shift)) != 0)
-			result = -errno; /* it may end with a hole */
 		if (result < 0)
 			break;
 		at = now.size;
+		if (ftruncate(copy->target, (off_t)(at + copy->shift)) != 0) {
+			copy->operation = "truncate in the target"; /* it may end with a hole */
+			result = -errno;
+			break;
+		}
+	}
+	if (result == 0 && now.size < end) {
+		copy->operation = COPY_CHANGED;
+		result = -ESTALE;
 	}
 	copy->size = at + copy->shift;
 	copy->shift = 0;
@@ -641,15 +649,29 @@ static struct link_entry *names_of(const struct move *move, const struct sys_sta
 	return links_find(move->names, sys_stat_dev(st), st->ino);
 }
 
-/* For the way back. Where there is no room for the note, that takes the length of the source for
- * the place of the cut. */
-static void note_cut(struct link_entry *names, const struct copy *copy)
+/* For the way back, or the next one. Where there is no room for the note, what was appended is
+ * taken now: then the length of the tree's file is the place of the cut. Errno stays. */
+static void note_cut(struct move *move, const struct sys_stat *st, struct link_entry *names,
+		struct copy *copy)
 {
-	const struct cut cut = { .whole = copy->size, .end = copy->end };
+	struct cut cut = { .inode = st->ino, .whole = copy->size, .end = copy->end };
 	int error = errno;
+	struct sys_stat given;
 
-	if (attributes_note_cut(copy->target, &cut) < 0 && names)
-		names->content = LINK_NEW;
+	if (move->back) {
+		if (sys_stat(copy->target, "", &given) == 0) {
+			cut.inode = given.ino;
+			cut.end = given.size;
+			(void)attributes_note_cut(copy->source, &cut);
+		}
+	} else if (attributes_note_cut(copy->target, &cut) < 0) {
+		if (names)
+			names->content = LINK_NEW;
+		if (cut.end < cut.whole &&
+				(copy_appended(copy, cut.end) ||
+						ftruncate(copy->source, (off_t)cut.end) != 0))
+			atomic_store(&move->torn, true);
+	}
 	errno = error;
 }
 
@@ -710,8 +732,8 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 	metadata = seal(worker, target, &noted, true); /* writing has changed the times */
 	if (operation)
 		errno = error;
-	if ((operation || metadata) && cut && !move->back)
-		note_cut(names, &copy);
+	if (cut && (operation || (metadata && !move->back)))
+		note_cut(move, st, names, &copy);
 	if (operation && !cut && !move->back) /* the source has all: what was made here has not */
 		drop(worker, name, target, st);
 	if (operation)
@@ -721,8 +743,10 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 	error = cut && move->notes && !move->back ? attributes_forget(target, attributes) : 0;
 	if (error < 0)
 		return failed("forgetting its times", directory, name, -error);
-	if (st->nlink > 1)
-		return 0;
+	if (st->nlink > 1) /* with what was given back its names in the new tmpfs have nothing */
+		return move->back && cut && ftruncate(source, 0) != 0
+				       ? failed("truncate in the source", directory, name, errno)
+				       : 0;
 	error = release(worker, directory, name, held);
 	return error == 0 && cut ? move_flush(worker, directory) : error; /* nobody is to find it */
 }
@@ -744,6 +768,9 @@ static const char *take_appended(struct walk_worker *worker, const char *name,
 
 	if (given < 0 || there < 0)
 		return "open";
+	if (cut->end > 0) /* the tree has that, and there may be no room for both */
+		(void)fallocate(given, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+				(off_t)cut->end);
 	operation = copy_appended(&copy, cut->end);
 	if (operation)
 		return operation;
@@ -753,25 +780,25 @@ static const char *take_appended(struct walk_worker *worker, const char *name,
 
 /* Finds out about a regular file that THERE is in the tree, too, and *ST in the new tmpfs: where it
  * was cut what has been appended is taken, and THERE gets the length of that place. *WHOLE tells
- * whether the tree has all of it: it was copied whole, or its writer has made it shorter. Returns
- * what failed, with errno, or NULL. */
+ * whether the tree has all of it: it was copied whole, or its writer has made it shorter, or put
+ * another in its place. Returns what failed, with errno, or NULL. */
 static const char *find_cut(struct walk_worker *worker, const char *name, struct sys_stat *st,
 		struct sys_stat *there, bool *whole)
 {
 	struct attributes_of given = { worker->cursor.fd[WALK_SOURCE], name };
 	struct link_entry *names = names_of(move_of(worker), there);
-	struct cut cut = { .whole = st->size };
+	struct cut cut = { .inode = there->ino, .whole = st->size };
 	bool noted = attributes_cut(given, &cut), was_cut = noted;
 	const char *operation = NULL;
 
 	if (names && names->content == LINK_CUT) {
-		names->content = LINK_NEW; /* its other names find what was given back */
+		names->content = LINK_WHOLE; /* its other names find what was given back */
 		was_cut = true;
+	} else {
+		*whole = names && names->content == LINK_WHOLE;
 	}
 	if (was_cut)
-		*whole = there->size < cut.end || cut.end == cut.whole;
-	else
-		*whole = names && names->content == LINK_WHOLE;
+		*whole = there->ino != cut.inode || there->size < cut.end || cut.end == cut.whole;
 	if (was_cut && !*whole && there->size > cut.end) {
 		operation = take_appended(worker, name, &cut, st);
 		there->size = cut.end;
@@ -801,7 +828,7 @@ static int find_rest(struct walk_worker *worker, struct walk_node *directory, co
 		return 0;
 	if (result < 0)
 		return failed("looking for it in the target", directory, name, result);
-	if (S_ISREG(st->mode))
+	if (S_ISREG(st->mode) && S_ISREG(there.mode))
 		operation = find_cut(worker, name, st, &there, &whole);
 	if (operation)
 		return failed(operation, directory, name, errno);
@@ -984,7 +1011,7 @@ int move_tree(const struct plan *plan, const struct options *options, struct mov
 	double start = seconds_now();
 	bool large = plan->sparse == 0 &&
 		     tmpfs_begin_large(plan->target, options->tmpfs_options, plan->proc);
-	bool split = false;
+	bool split;
 	int error;
 
 	progress_start(&move.progress, plan->entries, plan->bytes, options->quiet);
@@ -993,7 +1020,10 @@ int move_tree(const struct plan *plan, const struct options *options, struct mov
 	if (large)
 		tmpfs_end_large(plan->target);
 	/* Where nothing was made the target's top has not got the times that the way back reads. */
-	if (error < 0 && atomic_load(&move.progress.entries) > 0)
+	split = error < 0 && atomic_load(&move.torn);
+	if (split)
+		keep_target(plan);
+	else if (error < 0 && atomic_load(&move.progress.entries) > 0)
 		split = move_back(plan) < 0;
 	if (directory >= 0 && fchdir(directory) != 0)
 		(void)log_warning(errno, "returning to the current directory");

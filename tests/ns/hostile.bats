@@ -144,8 +144,15 @@ while_cut()
 # slowly OPTION...: the WRAPPER that gives it the time.
 slowly()
 {
-	printf '%s ' "strace -D -f -qq -y -o ../trace -P $BATS_TEST_TMPDIR/root/tree/large -P /tree/large -e trace=ftruncate,pwrite64,utimensat" \
+	printf '%s ' "strace -D -f -qq -y -o ../trace -P $BATS_TEST_TMPDIR/root/tree/large -P /tree/large -e trace=ftruncate,pwrite64,utimensat,fsetxattr" \
 		-e inject=pwrite64:delay_exit=30000:when=1..150 "$@"
+}
+
+# in_shell CODE: what the shell runs that follows a failure, by a busybox that is not moved. For PREPARE.
+in_shell()
+{
+	printf '%s\n' 'mkdir -p usr/lib/tmpfsroot; mount -t tmpfs shell usr/lib/tmpfsroot; cp bin/busybox usr/lib/tmpfsroot' \
+		"printf '%s\n' '#!/usr/lib/tmpfsroot/busybox sh' '$1' >usr/lib/tmpfsroot/emergency; chmod +x usr/lib/tmpfsroot/emergency"
 }
 
 @test "a large file that somebody appends to while it is cut: what is appended comes along" {
@@ -158,20 +165,43 @@ slowly()
 }
 
 @test "and then the move fails: it is given back with what was appended, before and after that" {
-	local when
-	for when in 'at 2' 'at 4'; do
+	local when more
+	for when in 'at 2' 'at 4' 'at 2 '; do
+		[ "$when" != 'at 2 ' ] || more='-e inject=fsetxattr:error=ENOSPC' # no note of it
 		rm -rf "${BATS_TEST_TMPDIR:?}"/*
 		boot -p "$(while_cut "$when; yes more | head -c 9000 >>tree/large; touch ../appended")" \
 			-a '{ yes | head -c 20000000; yes more | head -c 9000; } | cmp - tree/large && [ ../appended -ot ../trace ] && echo same' \
-			-w "$(slowly -e inject=utimensat:delay_enter=1000000 -e inject=ftruncate:error=EIO:when=4)" -- tmpfsroot --onfail=reboot /init
+			-w "$(slowly -e inject=utimensat:delay_enter=1000000 -e inject=ftruncate:error=EIO:when=4 "${more-}")" -- tmpfsroot --onfail=reboot /init
 		[ "$status" -eq 129 ]
 		[[ "$output" == *'moving /tree/large: truncate in the source'*'all that was moved is back in its place'*$'\nsame' ]]
 	done
 }
 
+@test "or it is appended to in the shell after a way back that has failed in it: the next one gives back that, too" {
+	boot -k quiet -p "mkdir tree; yes | head -c 20000000 >tree/large; $(in_shell 'stat -c %s /tree/large; yes late | head -c 9000 >>/tree/large')" \
+		-a 'cd "$root"; { yes | head -c 20000000; yes late | head -c 9000; } | cmp - tree/large && echo same' \
+		-w "strace -D -f -qq -y -o ../trace -P $BATS_TEST_TMPDIR/root/tree/large -P /tree/large -e trace=ftruncate,fallocate -e inject=ftruncate:error=EIO:when=4 -e inject=fallocate:error=EIO:when=1" -- \
+		tmpfsroot --onfail=continue /init
+	[[ "$output" == *'giving back what was moved failed'*$'\n1'???????$'\n'*'all that was moved is back in its place'*$'\nsame' ]]
+}
+
+@test "or another takes its place: that stays" {
+	boot -p "$(while_cut 'at 2; yes new | head -c 21000000 >new; mv new tree/large; touch ../renamed')" \
+		-a 'yes new | head -c 21000000 | cmp - tree/large && [ ../renamed -ot ../trace ] && echo same' \
+		-w "$(slowly -e inject=utimensat:delay_enter=1000000 -e inject=ftruncate:error=EIO:when=4)" -- tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 129 ]
+	[[ "$output" == *'moving /tree/large: truncate in the source'*'all that was moved is back in its place'*$'\nsame' ]]
+}
+
 @test "or its writer makes it shorter: what is given back is what it is then" {
 	boot -p "$(while_cut 'at 2; truncate -s 5 tree/large')" -a 'yes | head -c 5 | cmp - tree/large && echo same' \
 		-w "$(slowly)" -- tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 129 ]
+	[[ "$output" == *'moving /tree/large: '*'all that was moved is back in its place'*$'\nsame' ]]
+	# In the hole at its end there is nothing to be read.
+	rm -rf "${BATS_TEST_TMPDIR:?}"/*
+	boot -p "$(while_cut 'at 3; truncate -s 5 tree/large') truncate -s 24000000 tree/large" -a 'yes | head -c 5 | cmp - tree/large && echo same' \
+		-w "$(slowly -e inject=ftruncate:delay_exit=800000:when=3)" -- tmpfsroot --onfail=reboot /init
 	[ "$status" -eq 129 ]
 	[[ "$output" == *'moving /tree/large: '*'all that was moved is back in its place'*$'\nsame' ]]
 }
@@ -184,12 +214,16 @@ slowly()
 	[[ "$output" == *'moving /tree/large: write: No space left on device'*'all that was moved is back in its place'*$'\nsame' ]]
 }
 
-@test "or after it: all of both is kept, and given back when there is room" {
-	boot -k quiet -p "$(while_cut 'at 2; head -c 60000000 /dev/zero >>tree/large')"'
-			mkdir -p usr/lib/tmpfsroot; mount -t tmpfs shell usr/lib/tmpfsroot; cp bin/busybox usr/lib/tmpfsroot
-			printf "%s\n" "#!/usr/lib/tmpfsroot/busybox sh" "cd /usr/lib/tmpfsroot" "./busybox ls -l /tree/large" \
-				"./busybox mount -o remount,size=200M /run/tmpfsroot/target" >usr/lib/tmpfsroot/emergency
-			chmod +x usr/lib/tmpfsroot/emergency' \
+@test "or after it, but there is room without what both trees have of it: all is given back" {
+	boot -p "$(while_cut 'at 10; head -c 600000 /dev/zero >>tree/large')" \
+		-a '{ yes | head -c 20000000; head -c 600000 /dev/zero; } | cmp - tree/large && echo same' \
+		-w "$(slowly)" -- tmpfsroot --onfail=reboot --opts=size=27200k /init
+	[ "$status" -eq 129 ]
+	[[ "$output" == *'moving /tree/large: write: No space left on device'*'all that was moved is back in its place'*$'\nsame' ]]
+}
+
+@test "or there is none: all of both is kept, and given back when there is room" {
+	boot -k quiet -p "$(while_cut 'at 2; head -c 60000000 /dev/zero >>tree/large') $(in_shell 'ls -l /tree/large; mount -o remount,size=200M /run/tmpfsroot/target')" \
 		-a '{ yes | head -c 20000000; head -c 60000000 /dev/zero; } | cmp - tree/large && [ ! -e run/tmpfsroot/target ] && echo same' \
 		-w "$(slowly)" -- \
 		tmpfsroot --onfail=continue --opts=size=60M /init
@@ -208,6 +242,15 @@ slowly()
 		tmpfsroot --onfail=reboot /init
 	[ "$status" -eq 129 ]
 	[[ "$output" == *'moving /tree/be'*': mknod: No space left on device'*'all that was moved is back in its place'*$'\n50004\n50004\nin time' ]]
+}
+
+@test "a file with two names that is given back, and made shorter in the shell before the next way back: it stays that" {
+	boot -k quiet -p "mkdir tree tree/sub; yes | head -c 50000 >tree/log; ln tree/log tree/link; mknod tree/sub/a p
+			$(in_shell 'stat -c %s /tree/log; echo new >/tree/log')" \
+		-a 'cd "$root"; echo new | cmp - tree/log && stat -c %s tree/log tree/link' \
+		-w 'taskset -c 0 strace -D -f -qq -y -o ../trace -P sub -P a -e trace=mkdirat,mknodat -e inject=mknodat:error=ENOSPC:when=1 -e inject=mkdirat:error=EIO:when=2' -- \
+		tmpfsroot --onfail=continue /init
+	[[ "$output" == *'giving back what was moved failed'*$'\n50000\n'*'all that was moved is back in its place'*$'\n4\n4' ]]
 }
 
 @test "a file with two names that its writer makes shorter after it was copied: what is given back is what it is then" {
