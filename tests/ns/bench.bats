@@ -9,7 +9,7 @@
 	echo "$output"
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"B: 107"?" MB, "*" entries"* ]]
-	time='[0-9]\.[0-9]{3}'
+	time='[0-9]+\.[0-9]{3}'
 	grep -qE "^ours, all workers +\| $time / $time s, \+[0-9]+ / [0-9]+ MB +$" <<<"$output"
 	grep -qE "^limit: memory copy, 2 threads +\| $time s +$" <<<"$output"
 	grep -qE '^peak, MB, tmpfs +\| ' <<<"$output"
