@@ -408,8 +408,10 @@ int tmpfs_attach(int tmpfs)
 
 void tmpfs_detach(void)
 {
-	/* what is mounted on another mount of it may be there, too, and is to stay on that */
-	if (mount(NULL, TMPFS_REFUGE, NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+	/* what is mounted on another mount of it may be there, too, and is to stay on that: so it
+	 * is asked for twice before this one stays */
+	if (mount(NULL, TMPFS_REFUGE, NULL, MS_REC | MS_PRIVATE, NULL) != 0 &&
+			mount(NULL, TMPFS_REFUGE, NULL, MS_REC | MS_PRIVATE, NULL) != 0)
 		(void)log_warning(errno, "making the mount " TMPFS_REFUGE " private");
 	else if (umount2(TMPFS_REFUGE, MNT_DETACH) != 0 || rmdir(TMPFS_REFUGE) != 0)
 		(void)log_warning(errno, "unmounting " TMPFS_REFUGE);
