@@ -177,6 +177,14 @@ in_shell()
 	done
 }
 
+@test "or it fails in what was appended, which ends with a hole: that is given back, too" {
+	boot -p "$(while_cut 'at 4; truncate -s +5000 tree/large')" \
+		-a '{ yes | head -c 20000000; head -c 5000 /dev/zero; } | cmp - tree/large && echo same' \
+		-w "$(slowly -e inject=ftruncate:error=EIO:when=5)" -- tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 129 ]
+	[[ "$output" == *'moving /tree/large: truncate in the target'*'all that was moved is back in its place'*$'\nsame' ]]
+}
+
 @test "or it is appended to in the shell after a way back that has failed in it: the next one gives back that, too" {
 	boot -k quiet -p "mkdir tree; yes | head -c 20000000 >tree/large; $(in_shell 'stat -c %s /tree/large; yes late | head -c 9000 >>/tree/large')" \
 		-a 'cd "$root"; { yes | head -c 20000000; yes late | head -c 9000; } | cmp - tree/large && echo same' \
@@ -230,6 +238,15 @@ in_shell()
 	[[ "$output" == *'moving /tree/large: write: No space left on device'*'what is missing in the tree is in /run/tmpfsroot/target'* ]]
 	[[ "$output" == *' 7'???????' '*' /tree/large'$'\n'*'all that was moved is back in its place'*'init: '*$'\nsame' ]]
 	[[ "${output%all that*}" != *'init: '* ]]
+}
+
+@test "or there is none, and none for a note of the cut: all of both is kept" {
+	boot -k rd.emergency=reboot -p "$(while_cut 'at 2; head -c 60000000 /dev/zero >>tree/large')" \
+		-a 'end=$(($(stat -c %s tree/large) - 60000000)); yes | cmp -n $end - tree/large && tail -c 60000000 tree/large | cmp -n 60000000 - /dev/zero &&
+			yes | cmp -i 0:$end -n $((20000000 - end)) - run/tmpfsroot/target/tree/large && echo "kept, cut at $end"' \
+		-w "$(slowly -e inject=fsetxattr:error=ENOSPC)" -- tmpfsroot --onfail=continue --opts=size=60M /init
+	[[ "$output" == *'moving /tree/large: write: No space left on device'*'what is missing in the tree is in /run/tmpfsroot/target'* ]]
+	[[ "$output" == *$'\nkept, cut at 1'* && "$output" != *'init: '* && "$output" != *'is back in its place'* ]]
 }
 
 # It is open, and keeps its content while its other name is in the source.
