@@ -223,14 +223,19 @@ in_shell()
 }
 
 @test "or after it, but there is room without what both trees have of it: all is given back" {
+	local bytes
+	boot -n -p 'mkdir tree; yes | head -c 20000000 >tree/large' -- tmpfsroot --dry-run /init
+	bytes=$(sed -n 's/^bytes to allocate: \([0-9]*\) .*/\1/p' <<<"$output")
+	rm -rf "${BATS_TEST_TMPDIR:?}"/*
 	boot -p "$(while_cut 'at 10; head -c 600000 /dev/zero >>tree/large')" \
 		-a '{ yes | head -c 20000000; head -c 600000 /dev/zero; } | cmp - tree/large && echo same' \
-		-w "$(slowly)" -- tmpfsroot --onfail=reboot --opts=size=27200k /init
+		-w "$(slowly)" -- tmpfsroot --onfail=reboot --opts=size=$((bytes + 300000)) /init
 	[ "$status" -eq 129 ]
 	[[ "$output" == *'moving /tree/large: write: No space left on device'*'all that was moved is back in its place'*$'\nsame' ]]
 }
 
 @test "or there is none: all of both is kept, and given back when there is room" {
+	[ -z "${ASAN_OPTIONS-}" ] || skip "it has libraries, which are in the target when it starts over"
 	boot -k quiet -p "$(while_cut 'at 2; head -c 60000000 /dev/zero >>tree/large') $(in_shell 'ls -l /tree/large; mount -o remount,size=200M /run/tmpfsroot/target')" \
 		-a '{ yes | head -c 20000000; head -c 60000000 /dev/zero; } | cmp - tree/large && [ ! -e run/tmpfsroot/target ] && echo same' \
 		-w "$(slowly)" -- \
