@@ -254,7 +254,6 @@ in_shell()
 	[[ "$output" == *$'\nkept, cut at 1'* && "$output" != *'init: '* && "$output" != *'is back in its place'* ]]
 }
 
-# It is open, and keeps its content while its other name is in the source.
 @test "a file with two names that somebody appends to after it was cut, and the move fails: both are given back" {
 	boot -p 'mkdir tree; mknod tree/before p; yes | head -c 50000 >tree/log; ln tree/log tree/link; mknod tree/behind p
 			(for _ in $(seq 20000); do [ "$(grep -cs mknodat ../trace)" = 2 ] && break; done
@@ -275,6 +274,7 @@ in_shell()
 	[[ "$output" == *'giving back what was moved failed'*$'\n50000\n'*'all that was moved is back in its place'*$'\n4\n4' ]]
 }
 
+# It is open, and keeps its content while its other name is in the source.
 @test "a file with two names that its writer makes shorter after it was copied: what is given back is what it is then" {
 	boot -p 'mkdir tree; mknod tree/before p; yes | head -c 50000 >tree/log; ln tree/log tree/link; mknod tree/behind p
 			(exec 8<>tree/log; touch ../held; for _ in $(seq 20000); do ! grep -qsE "utimensat\(.*(log|link)>" ../trace || break; done
