@@ -156,7 +156,8 @@ int copy_range(struct copy *copy, uint64_t from, uint64_t to)
 {
 	int result = 0;
 
-	from -= from % (uint64_t)sysconf(_SC_PAGESIZE);
+	if (!copy->dense) /* with a shift it would be written over what is before it */
+		from -= from % (uint64_t)sysconf(_SC_PAGESIZE);
 	while (result == 0 && from < to) {
 		uint64_t start, end;
 

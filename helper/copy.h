@@ -28,8 +28,8 @@ struct copy {
  * negative errno, -ESTALE where the file has changed. */
 int copy_small(struct copy *copy);
 
-/* Copies the data between two offsets (the first is rounded down to a page) to where it belongs;
- * holes are left out, neither read nor written. The same results. */
+/* Copies the data between two offsets to where it belongs; where there may be holes the first is
+ * rounded down to a page, and they are left out, neither read nor written. The same results. */
 int copy_range(struct copy *copy, uint64_t from, uint64_t to);
 
 /* The bytes of data, in whole pages, that an open file with holes has. The same results. */
