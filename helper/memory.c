@@ -11,14 +11,17 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Where blocks of free pages are split between kinds of memory the kernel raises its watermarks for
- * a while, to reclaim more; and each processor has lists of free pages, megabytes of them, that are
- * in no figure and that nobody else gets where nothing can be reclaimed. The lists are at their
- * shortest with any fraction that is large. */
+/* Where blocks of free pages are split between kinds of memory the kernel raises its watermarks, to
+ * reclaim more, and where nothing can be reclaimed they stay raised, which no figure of what is
+ * available tells: they are made anew whenever the factor for their distance is set, to what it
+ * was. And each processor has lists of free pages, megabytes of them, that are in no figure and
+ * that nobody else gets where nothing can be reclaimed. The lists are at their shortest with any
+ * fraction that is large. */
 static const struct {
-	const char *path, *name, *value;
+	const char *path, *name, *value; /* NULL: as it is */
 } settings_table[MEMORY_SETTINGS] = {
 	{ "sys/vm/watermark_boost_factor", "vm.watermark_boost_factor", "0" },
+	{ "sys/vm/watermark_scale_factor", "vm.watermark_scale_factor", NULL },
 	{ "sys/vm/percpu_pagelist_high_fraction", "vm.percpu_pagelist_high_fraction", "100000" },
 };
 
@@ -65,18 +68,21 @@ void memory_begin(struct memory_settings *settings, int proc)
 		return;
 	settings->begun = true;
 	for (size_t i = 0; i < MEMORY_SETTINGS; i++) {
+		const char *value = settings_table[i].value;
 		char **before = &settings->before[i];
 		int result = read_file(proc, settings_table[i].path, before, NULL);
 
 		if (result == 0) {
 			(*before)[strcspn(*before, "\n")] = '\0';
-			result = write_file(proc, settings_table[i].path, settings_table[i].value);
+			result = write_file(proc, settings_table[i].path, value ? value : *before);
 		}
-		if (result == 0 || result == -ENOENT)
+		if (result != 0 && result != -ENOENT)
+			(void)log_warning(result, "memory may run out: setting %s",
+					settings_table[i].name);
+		if (result == 0 && value)
 			continue;
 		free(*before);
 		*before = NULL;
-		(void)log_warning(result, "memory may run out: setting %s", settings_table[i].name);
 	}
 	if (pthread_create(&thread, NULL, shorten_lists, NULL) == 0)
 		(void)pthread_join(thread, NULL);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Free memory that the kernel keeps back, and a move that leaves little cannot do without. Source:
- * watermark_boost_factor and percpu_pagelist_high_fraction in the kernel's
- * Documentation/admin-guide/sysctl/vm.rst.
+ * watermark_boost_factor, watermark_scale_factor and percpu_pagelist_high_fraction in the kernel's
+ * Documentation/admin-guide/sysctl/vm.rst; __setup_per_zone_wmarks() in its mm/page_alloc.c.
  */
 #ifndef TMPFSROOT_MEMORY_H
 #define TMPFSROOT_MEMORY_H
 
 #include <stdbool.h>
 
-#define MEMORY_SETTINGS 2
+#define MEMORY_SETTINGS 3
 
 struct memory_settings {
 	bool begun;

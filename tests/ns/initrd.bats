@@ -328,10 +328,10 @@ mounts="$tree; mkdir sysroot/data sysroot/run sysroot/dev; mount --make-rshared 
 	not_by_memcheck "strace(1) follows the helper"
 	service "$bound; $(has_little 30000)" -k root=tmpfsroot -w "$(reads_little)" -- tmpfsroot /sysroot
 	[ "$status" -eq 0 ]
-	[ "$(settings)" = '0 100000 moved 15000 1234567 asked ' ]
+	[ "$(settings)" = '0 10 100000 moved 15000 1234567 asked ' ]
 	error=no service "$bound; $(has_little 30000)" -k root=tmpfsroot -w "$(reads_little)" -- tmpfsroot /sysroot
 	[ "$status" -eq 1 ]
-	[ "$(settings)" = '0 100000 moved 15000 1234567 asked 0 100000 moved 15000 1234567 ' ]
+	[ "$(settings)" = '0 10 100000 moved 15000 1234567 asked 0 10 100000 moved 15000 1234567 ' ]
 }
 
 @test "service: a move that was killed is given back by the next, which begins anew" {

@@ -223,15 +223,15 @@ held='sleep 0.5; kill -TERM "$holder"; wait "$holder"; cat ../held; (cd "$root";
 	boot -k '' -p "$(has_little 30000)" -w "$(reads_little)" -a "$after" -- tmpfsroot /init
 	[ "$status" -eq 0 ]
 	[ "${lines[0]}" = "init: /init  TMPFSROOT=1" ]
-	[ "$(settings)" = '0 100000 moved 15000 1234567 ' ]
+	[ "$(settings)" = '0 10 100000 moved 15000 1234567 ' ]
 
 	boot -k '' -p "$(has_little 10)" -w "$(reads_little)" -a "$after" -- tmpfsroot --onfail=reboot /init
 	[ "$status" -eq 129 ]
 	[[ "${lines[0]}" == "tmpfsroot: 10.0 KiB of memory are available, the move needs "* ]]
-	[ "$(settings)" = '0 100000 15000 1234567 ' ]
+	[ "$(settings)" = '0 10 100000 15000 1234567 ' ]
 
-	# The third tells of the refusal.
-	boot -k '' -p "$(has_little 10)" -w "$(reads_little) -e inject=write:error=EIO:when=4" -- tmpfsroot --onfail=reboot /init
+	# The fourth tells of the refusal.
+	boot -k '' -p "$(has_little 10)" -w "$(reads_little) -e inject=write:error=EIO:when=5" -- tmpfsroot --onfail=reboot /init
 	[ "$status" -eq 129 ]
 	[[ "${lines[1]}" == "tmpfsroot: vm.watermark_boost_factor stays 0: setting it to 15000: I"*/*" error" ]]
 	[ "$(cat "$BATS_TEST_TMPDIR/little/percpu_pagelist_high_fraction")" = 1234567 ]
@@ -244,5 +244,5 @@ held='sleep 0.5; kill -TERM "$holder"; wait "$holder"; cat ../held; (cd "$root";
 		-w "$(reads_little 'mount -o remount,bind,ro proc/sys/vm/watermark_boost_factor;')" -- tmpfsroot /init
 	[ "${lines[0]}" = "tmpfsroot: memory may run out: setting vm.watermark_boost_factor: Read-only file system" ]
 	[ "${lines[1]}" = "init: /init  TMPFSROOT=1" ]
-	[ "$(settings)" = '100000 moved 1234567 ' ]
+	[ "$(settings)" = '10 100000 moved 1234567 ' ]
 }

@@ -79,13 +79,15 @@ keeps_everything()
 has_little()
 {
 	printf '%s\n' "mkdir -p ../little; printf 'MemTotal: 524288 kB\nMemAvailable: $1 kB\n' >../little/meminfo
-		echo 15000 >../little/watermark_boost_factor; echo 1234567 >../little/percpu_pagelist_high_fraction"
+		echo 15000 >../little/watermark_boost_factor; echo 10 >../little/watermark_scale_factor
+		echo 1234567 >../little/percpu_pagelist_high_fraction"
 }
 
-# reads_little [CODE]: the WRAPPER beside it. That, and two settings of the kernel, are files in ../little.
+# reads_little [CODE]: the WRAPPER beside it. That, and three settings of the kernel, are files in ../little.
 reads_little()
 {
-	printf '%s\n' "sh -c 'for file in meminfo sys/vm/watermark_boost_factor sys/vm/percpu_pagelist_high_fraction; do
+	printf '%s\n' "sh -c 'for file in meminfo sys/vm/watermark_boost_factor sys/vm/watermark_scale_factor \
+			sys/vm/percpu_pagelist_high_fraction; do
 			mount --bind ../little/\${file##*/} proc/\$file || exit; done; ${1-} exec \"\$@\"' - \
 		strace -D -f -qq --seccomp-bpf -o ../trace -e trace=write,unlinkat"
 }
@@ -95,7 +97,8 @@ settings()
 {
 	local vm=$BATS_TEST_TMPDIR/little
 
-	[ "$(cat "$vm/watermark_boost_factor" "$vm/percpu_pagelist_high_fraction")" = $'15000\n1234567' ] || return
-	sed -n 's/.*write(.*, "\(0\|100000\|15000\|1234567\)", .*/\1/p; s/.*unlinkat(.*"init", 0[) ].*/moved/p; s/.*write(.*AUTH EXT.*/asked/p' \
+	[ "$(cat "$vm"/{watermark_boost_factor,watermark_scale_factor,percpu_pagelist_high_fraction})" = \
+		$'15000\n10\n1234567' ] || return
+	sed -n 's/.*write(.*, "\(0\|10\|100000\|15000\|1234567\)", .*/\1/p; s/.*unlinkat(.*"init", 0[) ].*/moved/p; s/.*write(.*AUTH EXT.*/asked/p' \
 		"$BATS_TEST_TMPDIR/trace" | uniq | tr '\n' ' '
 }
