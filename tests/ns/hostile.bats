@@ -59,7 +59,7 @@ while_moving()
 {
 	rm -rf "$BATS_TEST_TMPDIR/outside"
 	boot -t "${2-ramfs}" -p "$canaries; mkdir tree/busy; dumptree --exclude busy tree >../tree.before
-		(cd tree/busy && while [ -e ../../../moving ]; do $1 done) >/dev/null 2>&1 & touch ../moving" \
+		(cd tree/busy && while [ -e ../../../moving ]; do [ -e ../../../before.dump ] || continue; $1 done) >/dev/null 2>&1 & touch ../moving" \
 		-a "rm ../moving; wait; dumptree --exclude busy \"\$root/tree\" | diff ../tree.before - && echo same; $alive" \
 		-w 'strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=unlinkat,openat -e inject=unlinkat,openat:delay_enter=300' -- \
 		tmpfsroot --onfail=reboot /init
@@ -141,7 +141,8 @@ while_cut()
 		(' "$1" ') >/dev/null 2>&1 &'
 }
 
-# slowly OPTION...: the WRAPPER that gives it the time.
+# slowly OPTION...: the WRAPPER that gives it the time; much of it behind the truncation N, with $(behind N).
+behind() { printf -- '--inject=ftruncate:delay_exit=2000000:when=%s' "$1"; }
 slowly()
 {
 	printf '%s ' "strace -D -f -qq -y -o ../trace -P $BATS_TEST_TMPDIR/root/tree/large -P /tree/large -e trace=ftruncate,pwrite64,utimensat,fsetxattr" \
@@ -217,7 +218,7 @@ in_shell()
 @test "or what is appended does not fit, before the first cut: it stays where it is" {
 	boot -p "$(while_cut 'at 1; head -c 60000000 /dev/zero >>tree/large')" \
 		-a '{ yes | head -c 20000000; head -c 60000000 /dev/zero; } | cmp - tree/large && echo same' \
-		-w "$(slowly)" -- tmpfsroot --onfail=reboot --opts=size=60M /init
+		-w "$(slowly "$(behind 1)")" -- tmpfsroot --onfail=reboot --opts=size=60M /init
 	[ "$status" -eq 129 ]
 	[[ "$output" == *'moving /tree/large: write: No space left on device'*'all that was moved is back in its place'*$'\nsame' ]]
 }
@@ -238,7 +239,7 @@ in_shell()
 	[ -z "${ASAN_OPTIONS-}" ] || skip "it has libraries, which are in the target when it starts over"
 	boot -k quiet -p "$(while_cut 'at 2; head -c 60000000 /dev/zero >>tree/large') $(in_shell 'ls -l /tree/large; mount -o remount,size=200M /run/tmpfsroot/target')" \
 		-a '{ yes | head -c 20000000; head -c 60000000 /dev/zero; } | cmp - tree/large && [ ! -e run/tmpfsroot/target ] && echo same' \
-		-w "$(slowly)" -- \
+		-w "$(slowly "$(behind 2)")" -- \
 		tmpfsroot --onfail=continue --opts=size=60M /init
 	[[ "$output" == *'moving /tree/large: write: No space left on device'*'what is missing in the tree is in /run/tmpfsroot/target'* ]]
 	[[ "$output" == *' 7'???????' '*' /tree/large'$'\n'*'all that was moved is back in its place'*'init: '*$'\nsame' ]]
@@ -249,7 +250,7 @@ in_shell()
 	boot -k rd.emergency=reboot -p "$(while_cut 'at 2; head -c 60000000 /dev/zero >>tree/large')" \
 		-a 'end=$(($(stat -c %s tree/large) - 60000000)); yes | cmp -n $end - tree/large && tail -c 60000000 tree/large | cmp -n 60000000 - /dev/zero &&
 			yes | cmp -i 0:$end -n $((20000000 - end)) - run/tmpfsroot/target/tree/large && echo "kept, cut at $end"' \
-		-w "$(slowly -e inject=fsetxattr:error=ENOSPC)" -- tmpfsroot --onfail=continue --opts=size=60M /init
+		-w "$(slowly "$(behind 2)" -e inject=fsetxattr:error=ENOSPC)" -- tmpfsroot --onfail=continue --opts=size=60M /init
 	[[ "$output" == *'moving /tree/large: write: No space left on device'*'what is missing in the tree is in /run/tmpfsroot/target'* ]]
 	[[ "$output" == *$'\nkept, cut at 1'* && "$output" != *'init: '* && "$output" != *'is back in its place'* ]]
 }

@@ -17,7 +17,7 @@ outcome() {
 }
 
 @test "boots in a row: the same outcome, memory within 2 %" {
-	local boots=${SOAK_BOOTS:-50} i
+	local boots=${SOAK_BOOTS:-50} seconds=600 i
 	need "$helper" "$tools/oldroot"
 	head -c 4000037 /dev/urandom >"$BATS_TEST_TMPDIR/block"
 	for ((i = 1; i <= boots; i++)); do
