@@ -106,7 +106,7 @@ while_moving()
 				if [ $left = 0 ]; then rm tree/less; else truncate -s $left tree/less; fi) >/dev/null 2>&1 &" \
 			-a "wait; cat \"\$root/tree/beside\"; [ ! -e tree/less ] || [ tree -ef \"\$root/tree\" ] || echo twice
 				if [ -e \"\$root/tree/less\" ]; then yes | head -c $left | cmp - \"\$root/tree/less\" && echo cut; else echo gone; fi" \
-			-w 'strace -D -f -qq -o ../trace -P less -e trace=openat -e inject=openat:delay_enter=600000' -- \
+			-w 'strace -D -f -qq -o ../trace -P less -e trace=openat -e inject=openat:delay_enter=2000000' -- \
 			tmpfsroot --onfail=reboot /init
 		[ "$left" = 0 ] && outcome="gone" || outcome="cut"
 		[[ "$output" == *$'\nbeside\n'"$outcome" ]]
