@@ -173,7 +173,7 @@ spread()
 
 # In PREPARE: a signal comes so many milliseconds after the helper has started.
 send='there() { for pid in $(pgrep -x tmpfsroot); do [ "/proc/$pid/root" -ef "$root" ] && return; done; false; }
-	{ until there; do sleep 0.001; done; sleep "0.$delay"; kill "-$signal" "$pid"; } 2>/dev/null &'
+	{ until there; do kill -0 $$ || exit; sleep 0.001; done; sleep "0.$delay"; kill "-$signal" "$pid"; } 2>/dev/null &'
 
 @test "a signal ends the move at any moment, with all workers: all is back, or all is moved" {
 	back=0
