@@ -230,7 +230,7 @@ in_shell()
 	rm -rf "${BATS_TEST_TMPDIR:?}"/*
 	boot -p "$(while_cut 'at 10; head -c 600000 /dev/zero >>tree/large')" \
 		-a '{ yes | head -c 20000000; head -c 600000 /dev/zero; } | cmp - tree/large && echo same' \
-		-w "$(slowly)" -- tmpfsroot --onfail=reboot --opts=size=$((bytes + 300000)) /init
+		-w "$(slowly "$(behind 10)")" -- tmpfsroot --onfail=reboot --opts=size=$((bytes + 300000)) /init
 	[ "$status" -eq 129 ]
 	[[ "$output" == *'moving /tree/large: write: No space left on device'*'all that was moved is back in its place'*$'\nsame' ]]
 }
