@@ -675,6 +675,22 @@ static void note_cut(struct move *move, const struct sys_stat *st, struct link_e
 	errno = error;
 }
 
+/* Before anything is taken: the way back relies on it. HELD is the file that has the note. */
+static const char *prepare_cut(
+		struct walk_worker *worker, int target, int held, const struct sys_stat *noted)
+{
+	const struct mover *mover = worker->own;
+	const char *operation = set_metadata(worker, target, noted, true);
+	int result;
+
+	if (operation)
+		return operation;
+	result = note_times(move_of(worker), (struct attributes_of){ held, NULL }, noted,
+			&mover->attributes);
+	errno = -result;
+	return result < 0 ? "noting its times" : NULL;
+}
+
 /* MADE is the open target, or -1 where it is to be made. */
 static int move_regular(struct walk_worker *worker, struct walk_node *directory, const char *name,
 		const struct sys_stat *st, int made, uint64_t from)
@@ -714,16 +730,9 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 			return failed(operation, directory, name, errno);
 		progress_add(&move->progress, 1, 0);
 	}
-	if (cut) { /* before anything is taken: the way back relies on it */
-		metadata = set_metadata(worker, target, &noted, true);
-		if (metadata)
-			return failed(metadata, directory, name, errno);
-		error = note_times(move,
-				(struct attributes_of){ move->back ? source : target, NULL },
-				&noted, attributes);
-		if (error < 0)
-			return failed("noting its times", directory, name, error);
-	}
+	operation = cut ? prepare_cut(worker, target, move->back ? source : target, &noted) : NULL;
+	if (operation)
+		return failed(operation, directory, name, errno);
 	if (names)
 		names->content = cut ? LINK_CUT : LINK_WHOLE;
 	copy.target = target;

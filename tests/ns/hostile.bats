@@ -141,8 +141,10 @@ while_cut()
 		(' "$1" ') >/dev/null 2>&1 &'
 }
 
-# slowly OPTION...: the WRAPPER that gives it the time; much of it behind the truncation N, with $(behind N).
+# behind N: for slowly, much time behind the Nth truncation.
 behind() { printf -- '--inject=ftruncate:delay_exit=2000000:when=%s' "$1"; }
+
+# slowly OPTION...: the WRAPPER that gives it the time.
 slowly()
 {
 	printf '%s ' "strace -D -f -qq -y -o ../trace -P $BATS_TEST_TMPDIR/root/tree/large -P /tree/large -e trace=ftruncate,pwrite64,utimensat,fsetxattr" \
