@@ -796,14 +796,18 @@ static int set_exclude(
 	return 0;
 }
 
-/* The tmpfs of a move that was killed, or -1. */
-static int open_refuge(const struct plan *plan)
+/* The tmpfs of a move that was interrupted becomes the target, if there is one. */
+static int open_refuge(struct plan *plan)
 {
-	for (size_t i = 0; i < plan->mounts.count; i++)
-		if (strcmp(plan->mounts.list[i].point, TMPFS_REFUGE) == 0 &&
-				is_made_here(&plan->mounts.list[i]))
-			return open(TMPFS_REFUGE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return -1;
+	for (size_t i = 0; plan->target < 0 && i < plan->mounts.count; i++) {
+		if (strcmp(plan->mounts.list[i].point, TMPFS_REFUGE) != 0 ||
+				!is_made_here(&plan->mounts.list[i]))
+			continue;
+		plan->target = open(TMPFS_REFUGE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (plan->target < 0)
+			return log_error(errno, "opening " TMPFS_REFUGE);
+	}
+	return 0;
 }
 
 int plan_interrupted(const struct options *options, const struct request *request, int proc,
@@ -815,7 +819,7 @@ int plan_interrupted(const struct options *options, const struct request *reques
 	plan->chunk = CHUNK_MIN;
 	result = find_source(options, request, proc, plan);
 	if (result == 0)
-		plan->target = open_refuge(plan);
+		result = open_refuge(plan);
 	if (plan->target >= 0 && plan_copies(plan)) {
 		plan->attached = true;
 		result = open_tree_alone(options, request, plan);
