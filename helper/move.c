@@ -974,6 +974,14 @@ static void keep_target(const struct plan *plan)
 		log_message(LOG_ERROR, "what is missing in the tree is in " TMPFS_REFUGE);
 }
 
+/* The way back would take the one part for the whole. */
+static void keep_torn(const struct plan *plan)
+{
+	keep_target(plan);
+	if (mkdir(TMPFS_TORN, 0700) != 0 && errno != EEXIST)
+		(void)log_error(errno, "do not try again: mkdir " TMPFS_TORN);
+}
+
 static struct move new_move(const struct plan *plan, int source, int target)
 {
 	return (struct move){ .roots = { source, target },
@@ -1031,7 +1039,7 @@ int move_tree(const struct plan *plan, const struct options *options, struct mov
 	/* Where nothing was made the target's top has not got the times that the way back reads. */
 	split = error < 0 && atomic_load(&move.torn);
 	if (split)
-		keep_target(plan);
+		keep_torn(plan);
 	else if (error < 0 && atomic_load(&move.progress.entries) > 0)
 		split = move_back(plan) < 0;
 	if (directory >= 0 && fchdir(directory) != 0)

@@ -12,6 +12,9 @@
 /* Where a tmpfs can be seen that is not "/" yet. */
 #define TMPFS_REFUGE "/run/tmpfsroot/target"
 
+/* It is there where that and the tree have a part of a file each, and nothing tells which. */
+#define TMPFS_TORN "/run/tmpfsroot/torn"
+
 /*
  * Checks a comma-separated list of mount options: each must be one of tmpfs(5) with a value of its
  * kind. As in the kernel, a comma before a digit does not end an option (mpol=bind:0,2). Returns 0
