@@ -643,6 +643,18 @@ static void drop(
 		(void)log_warning(errno, "taking %s from the target", name);
 }
 
+/* Has another file taken the name of a large one meanwhile? It is not to be unlinked. */
+static bool is_replaced(struct walk_worker *worker, const char *name, const struct sys_stat *st)
+{
+	const struct move *move = move_of(worker);
+	struct sys_stat now;
+
+	if (!move->release || move->back || st->size <= move->chunk)
+		return false;
+	errno = ESTALE;
+	return sys_stat(worker->cursor.fd[WALK_SOURCE], name, &now) == 0 && now.ino != st->ino;
+}
+
 /* What is known of a file with several names, or NULL. */
 static struct link_entry *names_of(const struct move *move, const struct sys_stat *st)
 {
@@ -737,6 +749,8 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 		names->content = cut ? LINK_CUT : LINK_WHOLE;
 	copy.target = target;
 	operation = copy_content(move, &copy, st, from, cut, &held);
+	if (!operation && is_replaced(worker, name, st))
+		operation = COPY_CHANGED;
 	error = errno;
 	metadata = seal(worker, target, &noted, true); /* writing has changed the times */
 	if (operation)

@@ -138,7 +138,8 @@ while_cut()
 {
 	printf '%s' 'mkdir tree; yes | head -c 20000000 >tree/large
 		at() { for _ in $(seq 20000); do [ "$(grep -cs "ftruncate(.*large>" ../trace)" -ge "$1" ] && break; done; sleep 0.05; }
-		(' "$1" ') >/dev/null 2>&1 &'
+		(' "${2-}" "
+		$1" ') >/dev/null 2>&1 &'
 }
 
 # behind N: for slowly, much time behind the Nth truncation.
@@ -202,6 +203,17 @@ in_shell()
 		-w "$(slowly -e inject=utimensat:delay_enter=1000000 -e inject=ftruncate:error=EIO:when=4)" -- tmpfsroot --onfail=reboot /init
 	[ "$status" -eq 129 ]
 	[[ "$output" == *'moving /tree/large: truncate in the source'*'all that was moved is back in its place'*$'\nsame' ]]
+}
+
+@test "or another takes its place, and nothing else fails: that is not unlinked, and all is given back" {
+	local held
+	for held in : 'exec 8<tree/large'; do
+		rm -rf "${BATS_TEST_TMPDIR:?}"/*
+		boot -p "$(while_cut "touch ../held; at 1; yes new | head -c 21000000 >new; mv new tree/large; touch ../renamed; sleep 3" "$held") until [ -e ../held ]; do sleep 0.01; done" \
+			-a 'yes new | head -c 21000000 | cmp - tree/large && [ ../renamed -ot ../trace ] && echo same' -w "$(slowly)" -- tmpfsroot --onfail=reboot /init
+		[ "$status" -eq 129 ]
+		[[ "$output" == *'moving /tree/large: read (it has changed meanwhile)'*'all that was moved is back in its place'*$'\nsame' ]]
+	done
 }
 
 @test "or its writer makes it shorter: what is given back is what it is then" {
