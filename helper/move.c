@@ -764,14 +764,20 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 	if (metadata)
 		return failed(metadata, directory, name, errno);
 	error = cut && move->notes && !move->back ? attributes_forget(target, attributes) : 0;
-	if (error < 0)
+	if (error < 0) {
+		note_cut(move, st, names, &copy);
 		return failed("forgetting its times", directory, name, -error);
+	}
 	if (st->nlink > 1) /* with what was given back its names in the new tmpfs have nothing */
 		return move->back && cut && ftruncate(source, 0) != 0
 				       ? failed("truncate in the source", directory, name, errno)
 				       : 0;
 	error = release(worker, directory, name, held);
-	return error == 0 && cut ? move_flush(worker, directory) : error; /* nobody is to find it */
+	if (error == 0 && cut)
+		error = move_flush(worker, directory); /* nobody is to find it */
+	if (error < 0 && cut && !move->back)
+		note_cut(move, st, names, &copy);
+	return error;
 }
 
 /* What somebody has written to the tree's file behind the place where it was cut goes to the end of

@@ -181,6 +181,14 @@ in_shell()
 	done
 }
 
+@test "or all of it was cut, and it cannot be unlinked: it is given back with what was appended then" {
+	boot -p "$(while_cut 'for _ in $(seq 20000); do ! grep -qs unlinkat ../trace || break; done; yes more | head -c 9000 >>tree/large; touch ../appended')" \
+		-a '{ yes | head -c 20000000; yes more | head -c 9000; } | cmp - tree/large && [ ../appended -ot ../trace ] && echo same' \
+		-w "taskset -c 0 $(slowly -P large -e trace=ftruncate,unlinkat -e inject=unlinkat:error=EPERM:delay_exit=2000000:when=1)" -- tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 129 ]
+	[[ "$output" == *'moving /tree/large: unlink in the source: '*'all that was moved is back in its place'*$'\nsame' ]]
+}
+
 @test "or it fails in what was appended, which ends with a hole: that is given back, too" {
 	boot -p "$(while_cut 'at 4; truncate -s +5000 tree/large')" \
 		-a '{ yes | head -c 20000000; head -c 5000 /dev/zero; } | cmp - tree/large && echo same' \
