@@ -793,13 +793,14 @@ static const char *take_appended(struct walk_worker *worker, const char *name,
 		.size = cut->whole,
 		.dense = true,
 		.buffer = ((struct mover *)worker->own)->buffer };
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	const char *operation;
 
 	if (given < 0 || there < 0)
 		return "open";
-	if (cut->end > 0) /* the tree has that, and there may be no room for both */
-		(void)fallocate(given, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-				(off_t)cut->end);
+	/* The tree has that, and there may be no room for both. Whole pages are copied later. */
+	(void)fallocate(given, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			(off_t)(cut->end - cut->end % page));
 	operation = copy_appended(&copy, cut->end);
 	if (operation)
 		return operation;

@@ -205,6 +205,20 @@ in_shell()
 	[[ "$output" == *'giving back what was moved failed'*$'\n1'???????$'\n'*'all that was moved is back in its place'*$'\nsame' ]]
 }
 
+# The limit for a file's size makes the second way back write less than it was asked to.
+@test "or the way back stops within a page, and it is appended to then: the next one gives back that, too" {
+	local limit='for pid in $(pgrep -x tmpfsroot); do ! [ /proc/$pid/root -ef . ] || prlimit --pid=$pid --fsize='
+	boot -k quiet -p "mkdir tree; yes | head -c 20000000 >tree/large
+			$(in_shell 'cd /usr/lib/tmpfsroot; n=1; [ ! -e 1 ] || n=2; stat -c %s /tree/large >size; mv size $n; until [ -e go$n ]; do sleep 0.1; done')
+			(at=usr/lib/tmpfsroot; for n in 1 2; do for _ in \$(seq 200); do [ ! -e \$at/\$n ] || break; sleep 0.1; done
+				if [ \$n = 1 ]; then $limit\$((\$(cat \$at/1) + 10000)):; done; else yes late | head -c 9000 >>tree/large; ${limit}unlimited:; done; fi
+				touch \$at/go\$n; done) &" \
+		-a 'cd "$root"; { yes | head -c 20000000; yes late | head -c 9000; } | cmp - tree/large && cat usr/lib/tmpfsroot/[12]' \
+		-w "strace -D -f -qq -y -o ../trace -P $BATS_TEST_TMPDIR/root/tree/large -P /tree/large -e trace=ftruncate,fallocate -e inject=ftruncate:error=EIO:when=4 -e inject=fallocate:error=EIO:when=1" -- \
+		tmpfsroot --onfail=continue /init
+	[[ "$output" == *'write: File too large'*'all that was moved is back in its place'*$'\n18874368\n18884368' ]]
+}
+
 @test "or another takes its place: that stays" {
 	boot -p "$(while_cut 'at 2; yes new | head -c 21000000 >new; mv new tree/large; touch ../renamed')" \
 		-a 'yes new | head -c 21000000 | cmp - tree/large && [ ../renamed -ot ../trace ] && echo same' \
