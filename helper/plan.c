@@ -813,6 +813,7 @@ static int open_refuge(struct plan *plan)
 int plan_interrupted(const struct options *options, const struct request *request, int proc,
 		struct plan *plan)
 {
+	bool torn;
 	int result;
 
 	plan->proc = proc;
@@ -822,9 +823,11 @@ int plan_interrupted(const struct options *options, const struct request *reques
 		result = open_refuge(plan);
 	if (plan->target >= 0 && plan_copies(plan)) {
 		plan->attached = true;
-		if (access(TMPFS_TORN, F_OK) == 0)
-			return log_error(0, "a file is in two parts: join the tree's and that "
-					    "in " TMPFS_REFUGE ", then remove " TMPFS_TORN);
+		torn = access(TMPFS_TORN, F_OK) == 0;
+		if (torn || errno != ENOENT)
+			return log_error(torn ? 0 : errno,
+					"a file is in two parts: join the tree's and that "
+					"in " TMPFS_REFUGE ", then remove " TMPFS_TORN);
 		result = open_tree_alone(options, request, plan);
 		if (result == 0)
 			result = read_memory(options, plan);

@@ -94,9 +94,9 @@ way_back_fails()
 }
 
 @test "whether a move was interrupted cannot be told: init is not started in what may be a part of the tree" {
-	for when in self/mountinfo:1+ /run/tmpfsroot/target:1 cmdline:1; do
+	for when in self/mountinfo:1+ /run/tmpfsroot/target:1 /run/tmpfsroot/torn:1 cmdline:1; do
 		boot -t tmpfs -k rd.emergency=reboot -p 'mkdir -p run/tmpfsroot/target; mount -t tmpfs tmpfsroot run/tmpfsroot/target' \
-			-w "strace -D -f -qq -o /dev/null -P ${when%:*} $(injects "open(at)?:error=EIO:when=${when#*:}")" \
+			-w "strace -D -f -qq -o /dev/null -P ${when%:*} $(injects "(open(at)?|f?access(at)?):error=EIO:when=${when#*:}")" \
 			-- tmpfsroot --onfail=continue /init
 		[[ "$output" == *"${when%:*}: I"*"/"*" error"$'\n'*"a shell follows"* && "${output%%a shell follows*}" != *"init: "* ]]
 	done
