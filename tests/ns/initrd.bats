@@ -318,6 +318,19 @@ mounts="$tree; mkdir sysroot/data sysroot/run sysroot/dev; mount --make-rshared 
 	[[ $output == *'systemd refuses to switch root: no'*'all that was moved is back in its place'*$'\nunchanged'* ]]
 }
 
+# Its target is seen, and so has a note of the file's times until that is done.
+@test "service: a file was cut, and that note cannot be taken away: it is given back with what was appended then" {
+	not_by_memcheck "strace(1) follows the helper"
+	local path=sysroot/deep/er/large
+	service "$bound; yes | head -c 3M >$path
+		(for _ in \$(seq 20000); do ! grep -qs fremovexattr ../trace || break; done
+			yes more | head -c 9000 >>$path; touch ../appended) >/dev/null 2>&1 & :" -k root=tmpfsroot \
+		-w "strace -D -f -qq -o ../trace -P $BATS_TEST_TMPDIR/root/run/tmpfsroot/target/${path#*/} -e trace=fremovexattr,fsetxattr -e inject=fremovexattr:error=EIO:delay_exit=2000000:when=1" \
+		-a "{ yes | head -c 3M; yes more | head -c 9000; } | cmp - $path && [ ../appended -ot ../trace ] && echo same" -- tmpfsroot /sysroot
+	[ "$status" -eq 1 ]
+	[[ $output == *'moving /deep/er/large: forgetting its times: '*'all that was moved is back in its place'*$'\nsame' ]]
+}
+
 @test "service: systemd does not let in who asks, and all goes back" {
 	error=REJECTED service "$bound" -k root=tmpfsroot -a "cd sysroot; ls -A" -- tmpfsroot /sysroot
 	[ "$status" -eq 1 ]
