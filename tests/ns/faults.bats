@@ -11,10 +11,15 @@ setup()
 	[ "$(uname -m)" = x86_64 ] || skip "tests/tools/fault.c knows the registers of x86-64 alone"
 }
 
-# counts WAY: how often a run makes each call.
+# counts WAY: how often a run makes each call, at least: with several workers that is not always the same.
 counts()
 {
-	"$BATS_TEST_DIRNAME/fault" "$1" count "$BATS_TEST_TMPDIR/count-$1"
+	local run
+
+	for run in 1 2 3 4 5 6; do
+		"$BATS_TEST_DIRNAME/fault" "$1" count "$BATS_TEST_TMPDIR/count-$1-$run"
+		[ "$1" = workers ] || break
+	done | sort -k 1,1 -k 2,2n | awk '!seen[$1]++'
 }
 
 # run_all: the boots of which standard input names WAY and FAULT, one a line; what was made of them. How
