@@ -271,21 +271,22 @@ in_shell()
 	[[ "$output" == *'moving /tree/large: write: No space left on device'*'all that was moved is back in its place'*$'\nsame' ]]
 }
 
+# What is appended is more than the new tmpfs may have, whatever of the rest is in it by then.
 @test "or there is none: all of both is kept, and given back when there is room" {
 	[ -z "${ASAN_OPTIONS-}" ] || skip "it has libraries, which are in the target when it starts over"
-	boot -k quiet -p "$(while_cut 'at 2; head -c 60000000 /dev/zero >>tree/large') $(in_shell 'ls -l /tree/large; mount -o remount,size=200M /run/tmpfsroot/target')" \
-		-a '{ yes | head -c 20000000; head -c 60000000 /dev/zero; } | cmp - tree/large && [ ! -e run/tmpfsroot/target ] && echo same' \
+	boot -k quiet -p "$(while_cut 'at 2; head -c 70000000 /dev/zero >>tree/large') $(in_shell 'ls -l /tree/large; mount -o remount,size=200M /run/tmpfsroot/target')" \
+		-a '{ yes | head -c 20000000; head -c 70000000 /dev/zero; } | cmp - tree/large && [ ! -e run/tmpfsroot/target ] && echo same' \
 		-w "$(slowly "$(behind 2)")" -- \
 		tmpfsroot --onfail=continue --opts=size=60M /init
 	[[ "$output" == *'moving /tree/large: write: No space left on device'*'what is missing in the tree is in /run/tmpfsroot/target'* ]]
-	[[ "$output" == *' 7'???????' '*' /tree/large'$'\n'*'all that was moved is back in its place'*'init: '*$'\nsame' ]]
+	[[ "$output" == *' 8'???????' '*' /tree/large'$'\n'*'all that was moved is back in its place'*'init: '*$'\nsame' ]]
 	[[ "${output%all that*}" != *'init: '* ]]
 }
 
 @test "or there is none, and none for a note of the cut: all of both is kept, and not joined by the next one" {
 	[ -z "${ASAN_OPTIONS-}" ] || skip "it has libraries, which are in the target when it starts over"
-	boot -k quiet -p "$(while_cut 'at 2; head -c 60000000 /dev/zero >>tree/large') $(in_shell '[ ! -e /run/again ] || exec /usr/lib/tmpfsroot/busybox reboot -f; touch /run/again; echo once more')" \
-		-a 'end=$(($(stat -c %s tree/large) - 60000000)); yes | cmp -n $end - tree/large && tail -c 60000000 tree/large | cmp -n 60000000 - /dev/zero &&
+	boot -k quiet -p "$(while_cut 'at 2; head -c 70000000 /dev/zero >>tree/large') $(in_shell '[ ! -e /run/again ] || exec /usr/lib/tmpfsroot/busybox reboot -f; touch /run/again; echo once more')" \
+		-a 'end=$(($(stat -c %s tree/large) - 70000000)); yes | cmp -n $end - tree/large && tail -c 70000000 tree/large | cmp -n 70000000 - /dev/zero &&
 			yes | cmp -i 0:$end -n $((20000000 - end)) - run/tmpfsroot/target/tree/large && echo "kept, cut at $end"' \
 		-w "$(slowly "$(behind 2)" -e inject=fsetxattr:error=ENOSPC)" -- tmpfsroot --onfail=continue --opts=size=60M /init
 	[[ "$output" == *'moving /tree/large: write: No space left on device'*'what is missing in the tree is in /run/tmpfsroot/target'* ]]
