@@ -171,20 +171,24 @@ spread()
 	[ "$back" -ge 70 ]
 }
 
-# In PREPARE: a signal comes so many milliseconds after the helper has started.
-send='there() { for pid in $(pgrep -x tmpfsroot); do [ "/proc/$pid/root" -ef "$root" ] && return; done; false; }
-	{ until there; do kill -0 $$ || exit; sleep 0.001; done; sleep "0.$delay"; kill "-$signal" "$pid"; } 2>/dev/null &'
+# In PREPARE: is the helper running?
+there='there() { for pid in $(pgrep -x tmpfsroot); do [ "/proc/$pid/root" -ef "$root" ] && return; done; false; }
+	soon() { until there; do kill -0 $$ || exit; sleep 0.001; done; }'
 
 @test "a signal ends the move at any moment, with all workers: all is back, or all is moved" {
-	back=0
-	for delay in $(seq -w 010 15 450); do
-		export delay signal
-		case $delay in
-		*[14]0) type=ramfs signal=TERM ;;
-		*[258]0) type=tmpfs signal=TERM ;;
+	local back=0 took moment
+	boot -p "hardtree --many 8000 tree; $there"'
+		{ soon; start=$(date +%s%3N); while there; do sleep 0.001; done; echo $(($(date +%s%3N) - start)) >../took; } 2>/dev/null &' \
+		-a wait -- tmpfsroot /init
+	took=$(cat "$BATS_TEST_TMPDIR/took")
+	for moment in {1..30}; do
+		export delay=$((took * moment / 31)) signal
+		case $moment in
+		*[14]) type=ramfs signal=TERM ;;
+		*[258]) type=tmpfs signal=TERM ;;
 		*) type=tmpfs signal=INT ;;
 		esac
-		boot -t "$type" -p 'hardtree --many 8000 tree; dumptree tree >"$directory/tree.before"'"; $send" \
+		boot -t "$type" -p 'hardtree --many 8000 tree; dumptree tree >"$directory/tree.before"'"; $there"'; { soon; sleep "${delay}e-3"; kill "-$signal" "$pid"; } 2>/dev/null &' \
 			-a 'dumptree "$root/tree" >"$directory/tree.after"; ! [ . -ef "$root" ] || unchanged' \
 			-- tmpfsroot --onfail=reboot /init
 		diff "$BATS_TEST_TMPDIR/tree.before" "$BATS_TEST_TMPDIR/tree.after"
@@ -198,6 +202,6 @@ send='there() { for pid in $(pgrep -x tmpfsroot); do [ "/proc/$pid/root" -ef "$r
 			[ "$status" -eq 0 ]
 		fi
 	done
-	echo "# given back at $back of 30 moments" >&3
+	echo "# given back at $back of 30 moments in $took ms" >&3
 	[ "$back" -ge 5 ]
 }
