@@ -29,7 +29,7 @@ machine() {
 	# names in the old /dev or /run after the deletion: that machine is started again, too.
 	for _ in 1 2 3; do
 		[ "$disk" = - ] || cp --sparse=always "$from/$disk" "$copy"
-		"$vm/run" -t 100 ${disk:+$([ "$disk" = - ] || echo -d "$copy")} -a "systemd.getty_auto=0 $*" \
+		"$vm/run" ${disk:+$([ "$disk" = - ] || echo -d "$copy")} -a "systemd.getty_auto=0 $*" \
 			"$from/vmlinuz" "$logs/$name.log" "$from/$image.cpio" || echo "$name was stopped: $?"
 		is_lost "$name" '^RESULT oldroot=/(dev|run)' || break
 	done
@@ -125,7 +125,7 @@ stays() {
 # types NAME TEXT COMMAND...: types each line once the console shows the text, at a shell's prompt.
 types() {
 	local log=$logs/$1.log
-	for _ in {1..400}; do
+	for _ in {1..1500}; do
 		! grep -qE "$2" "$log" 2>/dev/null || break
 		sleep 0.2
 	done
