@@ -703,13 +703,33 @@ static const char *prepare_cut(
 	return result < 0 ? "noting its times" : NULL;
 }
 
+/* The target has all of it, and its metadata: the source goes. HELD bytes are in both. */
+static int finish_regular(struct walk_worker *worker, struct walk_node *directory, const char *name,
+		const struct sys_stat *st, const struct copy *copy, bool cut, uint64_t held)
+{
+	const struct move *move = move_of(worker);
+	const struct mover *mover = worker->own;
+	int error;
+
+	if (cut && move->notes && !move->back) {
+		error = attributes_forget(copy->target, &mover->attributes);
+		if (error < 0)
+			return failed("forgetting its times", directory, name, -error);
+	}
+	if (st->nlink > 1) /* with what was given back its names in the new tmpfs have nothing */
+		return move->back && cut && ftruncate(copy->source, 0) != 0
+				       ? failed("truncate in the source", directory, name, errno)
+				       : 0;
+	error = release(worker, directory, name, held);
+	return error == 0 && cut ? move_flush(worker, directory) : error; /* nobody is to find it */
+}
+
 /* MADE is the open target, or -1 where it is to be made. */
 static int move_regular(struct walk_worker *worker, struct walk_node *directory, const char *name,
 		const struct sys_stat *st, int made, uint64_t from)
 {
 	struct move *move = move_of(worker);
 	struct mover *mover = worker->own;
-	const struct attributes *attributes = &mover->attributes;
 	bool cut = wants_cut(move, st);
 	struct link_entry *names = move->back || st->nlink == 1 ? NULL : names_of(move, st);
 	struct sys_stat noted = *st;
@@ -763,18 +783,7 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 		return failed(operation, directory, name, error);
 	if (metadata)
 		return failed(metadata, directory, name, errno);
-	error = cut && move->notes && !move->back ? attributes_forget(target, attributes) : 0;
-	if (error < 0) {
-		note_cut(move, st, names, &copy);
-		return failed("forgetting its times", directory, name, -error);
-	}
-	if (st->nlink > 1) /* with what was given back its names in the new tmpfs have nothing */
-		return move->back && cut && ftruncate(source, 0) != 0
-				       ? failed("truncate in the source", directory, name, errno)
-				       : 0;
-	error = release(worker, directory, name, held);
-	if (error == 0 && cut)
-		error = move_flush(worker, directory); /* nobody is to find it */
+	error = finish_regular(worker, directory, name, st, &copy, cut, held);
 	if (error < 0 && cut && !move->back)
 		note_cut(move, st, names, &copy);
 	return error;
