@@ -139,17 +139,17 @@ demo:
 	$(MAKE) static CC=musl-gcc
 	tests/vm/demo
 
-# All that runs unattended, but for two files of the machines that take longest, which check-vm has. The quick
-# tests need no virtual machine.
+# What runs unattended, but for two files of machines, which check-vm has: other architectures, and the images of
+# dracut that fail. The quick tests need no virtual machine.
 PROVE = CMOCKA_MESSAGE_OUTPUT=TAP prove --timer --failures --comments --exec ''
 SLOW = $(addprefix tests/ns/,$(addsuffix .bats,bench faults giveback hostile progress realroot scale threads))
 QUICK = $(UNIT) $(filter-out $(SLOW),$(wildcard tests/ns/*.bats)) $(wildcard tests/hooks/*.bats)
 VM = $(wildcard tests/vm/*.bats)
-LONG = $(addprefix tests/vm/,cross.bats dracut-failures.bats)
+APART = $(addprefix tests/vm/,cross.bats dracut-failures.bats)
 
 check: deps
 	$(MAKE) lint programs $(FUZZ)
-	$(PROVE) $(QUICK) $(SLOW) tests/fuzz/run $(filter-out $(LONG),$(VM))
+	$(PROVE) $(QUICK) $(SLOW) tests/fuzz/run $(filter-out $(APART),$(VM))
 
 check-quick:
 	tests/deps quick
