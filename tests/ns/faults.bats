@@ -50,7 +50,7 @@ all_calls()
 
 	for way; do
 		counts "$way" | grep -E "^(${calls-.*}) " >"$BATS_TEST_TMPDIR/counts"
-		awk -f "$BATS_TEST_DIRNAME/faults.awk" -v points="${FAULT_POINTS:-4}" "$BATS_TEST_TMPDIR/counts" |
+		awk -f "$BATS_TEST_DIRNAME/faults.awk" -v points="${FAULT_POINTS:-3}" "$BATS_TEST_TMPDIR/counts" |
 			sed "s/^/$way /"
 	done >"$BATS_TEST_TMPDIR/list"
 	# A /proc that cannot be opened is mounted anew, and then has the real words, not those of the test.
