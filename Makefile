@@ -139,13 +139,13 @@ demo:
 	$(MAKE) static CC=musl-gcc
 	tests/vm/demo
 
-# What runs unattended, but for three files of machines, which check-vm has: other architectures, images of dracut
-# that fail, and images of installed packages. The quick tests need no virtual machine.
+# What runs unattended, but for four files of machines, which check-vm has: other architectures, images of dracut that
+# fail, images of installed packages, and memory down to where the move is refused. The quick tests need no machine.
 PROVE = CMOCKA_MESSAGE_OUTPUT=TAP prove --timer --failures --comments --exec ''
 SLOW = $(addprefix tests/ns/,$(addsuffix .bats,bench faults giveback hostile progress realroot scale threads))
 QUICK = $(UNIT) $(filter-out $(SLOW),$(wildcard tests/ns/*.bats)) $(wildcard tests/hooks/*.bats)
 VM = $(wildcard tests/vm/*.bats)
-APART = $(addprefix tests/vm/,$(addsuffix .bats,cross dracut-failures package-images))
+APART = $(addprefix tests/vm/,$(addsuffix .bats,cross dracut-failures memory package-images))
 
 check: deps
 	$(MAKE) lint programs $(FUZZ)
