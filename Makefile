@@ -190,14 +190,14 @@ check-valgrind:
 		prove --timer --exec 'build/valgrind/memcheck -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite' $(UNIT)
 	TMPFSROOT_TEST_MEMCHECK=$(CURDIR)/build/valgrind $(PROVE) $(MOVES)
 
-# What all tests but those in virtual machines reach of the helper. The manual pages' commands and the
-# sizes are of the program that is shipped.
+# What all tests but those in virtual machines reach of the helper, with a point more for each fault than check
+# has. The manual pages' commands and the sizes are of the program that is shipped.
 coverage:
 	tests/deps quick coverage
 	rm -rf build/coverage
 	$(MAKE) programs build/coverage/tmpfsroot $(UNIT:build/%=build/coverage/%)
 	$(PROVE) $(UNIT:build/%=build/coverage/%)
-	TMPFSROOT_TEST_HELPER=$(CURDIR)/build/coverage/tmpfsroot $(PROVE) $(COVERS) 9<>build/coverage/counters; status=$$?; \
+	FAULT_POINTS=4 TMPFSROOT_TEST_HELPER=$(CURDIR)/build/coverage/tmpfsroot $(PROVE) $(COVERS) 9<>build/coverage/counters; status=$$?; \
 		TMPFSROOT_COUNTERS=write build/coverage/tmpfsroot 9<>build/coverage/counters && exit $$status
 	gcovr --root . --filter helper/ --branches build/coverage | sed -n '/^TOTAL/p'
 	gcovr --root . --filter helper/ --json - build/coverage | tests/coverage/unreached
