@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Of "CALL COUNT" lines, how often a run makes each system call, makes FAULTs (tests/tools/fault.c):
-# each call fails at as many points as "points" says, spread over the run, and with each of the errors that
-# it may return, one after the other.
+# each call fails at as many points as "points" says, spread over the run (one: in the middle), and with each of
+# the errors that it may return, one after the other, but as often as "most" says, at most.
 BEGIN {
 	disk = "ENOSPC EIO ENOMEM EPERM"
 	look = "EIO ENOMEM EACCES"
@@ -32,7 +32,7 @@ BEGIN {
 	errors["fsopen"] = errors["fsconfig"] = errors["fsmount"] = errors["fspick"] = mounting
 	errors["open_tree"] = errors["move_mount"] = errors["mount"] = mounting
 	errors["umount2"] = "EBUSY EPERM"
-	errors["fork"] = errors["clone"] = "EAGAIN ENOMEM"
+	errors["fork"] = errors["clone"] = errors["clone3"] = "EAGAIN ENOMEM"
 	errors["wait4"] = "EINTR"
 	errors["unshare"] = "EPERM ENOMEM"
 	errors["execve"] = "ENOMEM EIO"
@@ -45,9 +45,9 @@ BEGIN {
 	errors["close"] = "EIO EINTR"
 	errors["socket"] = "EMFILE ENOMEM"
 	errors["connect"] = "EAGAIN EACCES"
-	# These cannot fail, or are made by the libc alone before main().
+	# These cannot fail, or are made by the libc alone before main(), or by the address sanitizer.
 	never = "^(any|arch_prctl|exit|exit_group|futex|geteuid|getpid|getrandom|gettid|prlimit64|rseq|" \
-		"set_robust_list|set_tid_address|umask|uname)$"
+		"set_robust_list|set_tid_address|sigaltstack|umask|uname)$"
 }
 
 $1 ~ never { next }
@@ -60,10 +60,10 @@ $1 ~ never { next }
 {
 	count = split(errors[$1], list, " ")
 	number = $2 < points ? $2 : points
-	for (i = 0; i < number || i < count; i++) {
+	for (i = 0; (i < number || i < count) && (!most || i < most); i++) {
 		at = i % number + 1
-		if ($2 > points && number > 1)
-			at = int(($2 - 1) * (at - 1) / (number - 1)) + 1
+		if ($2 > points)
+			at = number > 1 ? int(($2 - 1) * (at - 1) / (number - 1)) + 1 : int(($2 + 1) / 2)
 		print $1 ":" at ":" list[i % count + 1]
 		total++
 	}

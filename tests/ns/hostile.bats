@@ -198,6 +198,7 @@ in_shell()
 }
 
 @test "or it is appended to in the shell after a way back that has failed in it: the next one gives back that, too" {
+	not_by_memcheck "the program in its /proc/self/exe is not in this root"
 	boot -k quiet -p "mkdir tree; yes | head -c 20000000 >tree/large; $(in_shell 'stat -c %s /tree/large; yes late | head -c 9000 >>/tree/large')" \
 		-a 'cd "$root"; { yes | head -c 20000000; yes late | head -c 9000; } | cmp - tree/large && echo same' \
 		-w "strace -D -f -qq -y -o ../trace -P $BATS_TEST_TMPDIR/root/tree/large -P /tree/large -e trace=ftruncate,fallocate -e inject=ftruncate:error=EIO:when=4 -e inject=fallocate:error=EIO:when=1" -- \
@@ -207,6 +208,7 @@ in_shell()
 
 # The limit for a file's size makes the second way back write less than it was asked to.
 @test "or the way back stops within a page, and it is appended to then: the next one gives back that, too" {
+	not_by_memcheck "the program in its /proc/self/exe is not in this root"
 	local limit='for pid in $(pgrep -x tmpfsroot); do ! [ /proc/$pid/root -ef . ] || prlimit --pid=$pid --fsize='
 	boot -k quiet -p "mkdir tree; yes | head -c 20000000 >tree/large
 			$(in_shell 'cd /usr/lib/tmpfsroot; n=1; [ ! -e 1 ] || n=2; stat -c %s /tree/large >size; mv size $n; until [ -e go$n ]; do sleep 0.1; done')
@@ -273,6 +275,7 @@ in_shell()
 
 # What is appended is more than the new tmpfs may have, whatever of the rest is in it by then.
 @test "or there is none: all of both is kept, and given back when there is room" {
+	not_by_memcheck "the program in its /proc/self/exe is not in this root"
 	[ -z "${ASAN_OPTIONS-}" ] || skip "it has libraries, which are in the target when it starts over"
 	boot -k quiet -p "$(while_cut 'at 2; head -c 70000000 /dev/zero >>tree/large') $(in_shell 'ls -l /tree/large; mount -o remount,size=200M /run/tmpfsroot/target')" \
 		-a '{ yes | head -c 20000000; head -c 70000000 /dev/zero; } | cmp - tree/large && [ ! -e run/tmpfsroot/target ] && echo same' \
@@ -284,6 +287,7 @@ in_shell()
 }
 
 @test "or there is none, and none for a note of the cut: all of both is kept, and not joined by the next one" {
+	not_by_memcheck "the program in its /proc/self/exe is not in this root"
 	[ -z "${ASAN_OPTIONS-}" ] || skip "it has libraries, which are in the target when it starts over"
 	boot -k quiet -p "$(while_cut 'at 2; head -c 70000000 /dev/zero >>tree/large') $(in_shell '[ ! -e /run/again ] || exec /usr/lib/tmpfsroot/busybox reboot -f; touch /run/again; echo once more')" \
 		-a 'end=$(($(stat -c %s tree/large) - 70000000)); yes | cmp -n $end - tree/large && tail -c 70000000 tree/large | cmp -n 70000000 - /dev/zero &&
@@ -305,6 +309,7 @@ in_shell()
 }
 
 @test "a file with two names that is given back, and made shorter in the shell before the next way back: it stays that" {
+	not_by_memcheck "the program in its /proc/self/exe is not in this root"
 	boot -k quiet -p "mkdir tree tree/sub; yes | head -c 50000 >tree/log; ln tree/log tree/link; mknod tree/sub/a p
 			$(in_shell 'stat -c %s /tree/log; echo new >/tree/log')" \
 		-a 'cd "$root"; echo new | cmp - tree/log && stat -c %s tree/log tree/link' \

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fault [-c] [-l LOG] [-n NAME] [FAULT...] -- COMMAND [ARG...]: runs COMMAND, and lets system calls
- * fail that the program NAME (tmpfsroot) makes, its children and threads included, from its start
- * until it executes another program.
+ * fault [-cm] [-l LOG] [-n NAME] [FAULT...] -- COMMAND [ARG...]: runs COMMAND, and lets system
+ * calls fail that the program NAME (tmpfsroot) makes, its children and threads included, from its
+ * start until it executes another program. With -m from its mark (tests/asan/start.c), and none
+ * that is made from the range of addresses that the mark names.
  *
  * A FAULT is CALL:N:ERROR. At the N-th CALL ("any" for all together) that call is not made and
  * returns the error; with SHORT it is made for half of the bytes; with SIGTERM and the like that
@@ -31,6 +32,7 @@
 #define CALLS	      512
 #define TRACEES	      1024
 #define FAULTS	      64
+#define MARK	      0x746d7066
 
 #define CALL(name)                                                                                 \
 	{                                                                                          \
@@ -71,6 +73,7 @@ static const struct name {
 	CALL(clock_gettime),
 	CALL(clock_nanosleep),
 	CALL(clone),
+	CALL(clone3),
 	CALL(close),
 	CALL(close_range),
 	CALL(connect),
@@ -147,6 +150,7 @@ static const struct name {
 	CALL(set_robust_list),
 	CALL(set_tid_address),
 	CALL(setsid),
+	CALL(sigaltstack),
 	CALL(socket),
 	CALL(statx),
 	CALL(symlinkat),
@@ -208,6 +212,7 @@ struct tracee {
 	pid_t pid;
 	bool counted; /* it is the program, or came from it */
 	bool skipped; /* its system call was not made, and returns RESULT */
+	bool launches; /* by no path: what stands for the program (tests/valgrind/launch.c) */
 	long result;
 	char path[256]; /* what it executes */
 };
@@ -215,7 +220,8 @@ struct tracee {
 static struct {
 	const char *name;
 	int log;
-	bool count;
+	bool count, marked;
+	uint64_t start, end; /* from the mark on: what calls from there is not the program */
 	struct fault faults[FAULTS];
 	size_t fault_count, round; /* round: starts of the program */
 	pid_t program; /* 0 where it does not run */
@@ -347,11 +353,14 @@ static void executed(struct tracee *tracee)
 	const char *slash = strrchr(tracee->path, '/');
 	bool program = strcmp(slash ? slash + 1 : tracee->path, state.name) == 0;
 
+	if (tracee->launches)
+		return;
 	if (state.program == 0 && program) {
 		state.program = tracee->pid;
 		state.round++;
 		memset(state.calls, 0, sizeof(state.calls));
 		state.any = 0;
+		state.start = state.end = 0;
 		tracee->counted = true;
 	} else if (state.program == tracee->pid) {
 		stop_counting();
@@ -404,6 +413,20 @@ static void set_result(struct tracee *tracee)
 }
 #endif
 
+/* Whether the call is the program's, from its mark on. */
+static bool is_own(const struct __ptrace_syscall_info *info)
+{
+	if (!state.marked)
+		return true;
+	if (info->entry.nr == SYS_prctl && info->entry.args[0] == MARK) {
+		state.start = info->entry.args[1];
+		state.end = info->entry.args[2];
+		return false;
+	}
+	return state.end != 0 &&
+	       (info->instruction_pointer < state.start || info->instruction_pointer >= state.end);
+}
+
 static void entered(struct tracee *tracee, const struct __ptrace_syscall_info *info)
 {
 	const struct fault *fault;
@@ -412,7 +435,8 @@ static void entered(struct tracee *tracee, const struct __ptrace_syscall_info *i
 
 	if (number == SYS_execve)
 		note_path(tracee, info->entry.args[0]);
-	if (!tracee->counted || number >= CALLS)
+	tracee->launches = number == SYS_execveat;
+	if (!tracee->counted || number >= CALLS || !is_own(info))
 		return;
 	at = ++state.calls[number];
 	state.any++;
@@ -517,13 +541,16 @@ int main(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "+cl:n:")) != -1)
+	while ((option = getopt(argc, argv, "+cl:mn:")) != -1)
 		switch (option) {
 		case 'c':
 			state.count = true;
 			break;
 		case 'l':
 			open_log(optarg);
+			break;
+		case 'm':
+			state.marked = true;
 			break;
 		case 'n':
 			state.name = optarg;
@@ -543,7 +570,8 @@ int main(int argc, char **argv)
 		argv += *argv != NULL;
 	}
 	if (!*argv) {
-		(void)fputs("usage: fault [-c] [-l LOG] [-n NAME] [FAULT...] -- COMMAND [ARG...]\n",
+		(void)fputs("usage: fault [-cm] [-l LOG] [-n NAME] [FAULT...] -- COMMAND "
+			    "[ARG...]\n",
 				stderr);
 		return 2;
 	}

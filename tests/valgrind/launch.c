@@ -5,7 +5,7 @@
  *
  * Descriptor 9 is open for valgrind's memcheck, a static program, 8 for a directory with the helper
  * by each of its names and room for valgrind's files, 7 for what memcheck has to say. /proc is
- * mounted.
+ * mounted. What is read and written is the helper's: valgrind's lock is no pipe.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@
 int main(int argc, char **argv)
 {
 	char *options[] = { "memcheck", "-q", "--log-fd=7", "--default-suppressions=no",
-		"--vgdb=no" };
+		"--vgdb=no", "--fair-sched=yes" };
 	const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
 	char **arguments = calloc(ARRAY_SIZE(options) + (size_t)argc + 1, sizeof(*arguments));
 	char helper[64];
