@@ -197,7 +197,7 @@ service()
 	shift
 	boot -n -p "$prepare; mkdir -p run/systemd/system proc; mount --make-rshared /
 		grep -q ^the-run /proc/mounts || mount -t tmpfs the-run run; mkdir -p run/systemd/system
-		python3 '$BATS_TEST_DIRNAME/../tools/manager.py' . ${error:+\"$error\"} &
+		'$BATS_TEST_DIRNAME/../tools/manager.py' . ${error:+\"$error\"} &
 		while ! [ -e run/systemd/private ]; do sleep 0.05; done" "$@"
 }
 manager='cat "$directory/manager.log"'

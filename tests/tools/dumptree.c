@@ -90,24 +90,27 @@ static void put_escaped(FILE *out, const char *bytes, size_t size)
 	}
 }
 
-/* Two FNV hashes of 64 bits, one of each kind. */
+/* Two hashes of 64 bits, each near to one kind of FNV, but of eight bytes at once: the shifts take
+ * the high bits to the low ones. */
+static void hash_word(struct hash *hash, uint64_t word)
+{
+	hash->a = (hash->a ^ word) * 0x100000001b3U;
+	hash->a ^= hash->a >> 29;
+	hash->b = (hash->b * 0x100000001b3U) ^ word;
+	hash->b = hash->b << 27 | hash->b >> 37;
+}
+
 static void hash_bytes(struct hash *hash, const void *data, size_t size)
 {
 	const unsigned char *bytes = data;
+	uint64_t word;
 
-	for (size_t i = 0; i < size; i++) {
-		hash->a = (hash->a ^ bytes[i]) * 0x100000001b3U;
-		hash->b = (hash->b * 0x100000001b3U) ^ bytes[i];
+	for (; size >= sizeof(word); bytes += sizeof(word), size -= sizeof(word)) {
+		memcpy(&word, bytes, sizeof(word));
+		hash_word(hash, word);
 	}
-}
-
-static void hash_number(struct hash *hash, uint64_t number)
-{
-	unsigned char bytes[8];
-
-	for (int i = 0; i < 8; i++)
-		bytes[i] = (unsigned char)(number >> (8 * i));
-	hash_bytes(hash, bytes, sizeof(bytes));
+	for (; size > 0; size--)
+		hash_word(hash, *bytes++);
 }
 
 static struct hash hash_start(void)
@@ -210,7 +213,7 @@ static void hash_blocks(struct hash *hash, const unsigned char *data, size_t siz
 
 		if (memcmp(data + i, zeros, length) == 0)
 			continue;
-		hash_number(hash, (uint64_t)at + i);
+		hash_word(hash, (uint64_t)at + i);
 		hash_bytes(hash, data + i, length);
 	}
 }
@@ -243,8 +246,8 @@ static void put_extents(FILE *out, const struct extents *extents, off_t size)
 	for (size_t i = 0; i < extents->count; i++) {
 		long long start = extents->list[i].start, end = extents->list[i].end;
 
-		hash_number(&hash, (uint64_t)start);
-		hash_number(&hash, (uint64_t)end);
+		hash_word(&hash, (uint64_t)start);
+		hash_word(&hash, (uint64_t)end);
 		if (extents->count <= EXTENTS_SHOWN)
 			fprintf(out, "%s%lld+%lld", i > 0 ? "," : "", start, end - start);
 	}

@@ -1,3 +1,4 @@
+#!/usr/bin/python3 -IS
 # SPDX-License-Identifier: GPL-2.0-or-later
 """manager DIRECTORY [ERROR]: stands in for systemd, PID 1 of an initramfs whose root is DIRECTORY.
 
