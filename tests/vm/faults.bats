@@ -30,10 +30,13 @@ survives() {
 	[ "$(uname -m)" = x86_64 ] || skip 'tests/tools/fault.c knows the registers of x86-64 alone'
 	sed "s/^fsopen:1:/fsopen:${4-1}:/" "$BATS_FILE_TMPDIR/messages" >"$BATS_TEST_TMPDIR/messages"
 	cut -d ' ' -f 1 "$BATS_TEST_TMPDIR/messages" >"$BATS_TEST_TMPDIR/faults"
-	# What tells how far a slow move is would be written, too.
+	# What tells how far a slow move is would be written, too; and that there is no plymouth, by who looked for it.
+	printf '#!/bin/sh\n' >"$BATS_TEST_TMPDIR/plymouth"
+	chmod +x "$BATS_TEST_TMPDIR/plymouth"
 	tiny "$name" "$1" "$3 quiet" "$vm/guest/faults:/init" "$BATS_TEST_TMPDIR/faults:/faults" \
 		"$tools/hardtree:/usr/bin/hardtree" "$tools/dumptree:/usr/bin/dumptree" \
-		"$tools/oldroot:/usr/bin/oldroot" "$tools/fault:/usr/bin/fault" </dev/null
+		"$tools/oldroot:/usr/bin/oldroot" "$tools/fault:/usr/bin/fault" \
+		"$BATS_TEST_TMPDIR/plymouth:/usr/bin/plymouth" </dev/null
 	shows "$name" 'GUEST DONE'
 	never "$name" 'Kernel panic'
 	shows "$name" "RESULT rootfs=$2"
