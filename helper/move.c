@@ -396,6 +396,8 @@ static const char *link_file(
 	struct mover *mover = worker->own;
 	int result = walk_go(&mover->links, first->directory);
 
+	if (result < 0)
+		walk_cursor_close(&mover->links); /* it may be where no way leads on */
 	errno = -result;
 	if (result < 0)
 		return "opening the directory of its first name";
@@ -604,17 +606,22 @@ static bool wants_cut(const struct move *move, const struct sys_stat *st)
 	       !has_name_outside(move, st);
 }
 
-/* Has the name gone from the source meanwhile? Then it is taken from the target, too: the way back
- * would make it anew. Returns whether all is as if it had never been there; errno stays. */
-static bool has_vanished(struct walk_worker *worker, struct walk_node *directory, const char *name,
+/* The names of the tree are others', too. One that has gone from it while it was moved is taken
+ * from the target: the way back would make it anew. One that was made in it since the way back
+ * looked for it is kept, as one that is found there. Returns whether nothing is left to do; errno
+ * stays. */
+static bool is_settled(struct walk_worker *worker, struct walk_node *directory, const char *name,
 		const struct sys_stat *st)
 {
 	const int *fd = worker->cursor.fd;
 	char path[WALK_PATH];
 	struct sys_stat now;
 	int error = errno;
-	bool gone = !move_of(worker)->back && sys_stat(fd[WALK_SOURCE], name, &now) == -ENOENT;
+	bool gone;
 
+	if (move_of(worker)->back)
+		return error == EEXIST;
+	gone = sys_stat(fd[WALK_SOURCE], name, &now) == -ENOENT;
 	if (gone && unlinkat(fd[WALK_TARGET], name, 0) != 0 && errno != ENOENT)
 		gone = false;
 	if (gone && st->nlink == 1)
@@ -746,7 +753,7 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 	int error;
 
 	if (source < 0)
-		return has_vanished(worker, directory, name, st)
+		return is_settled(worker, directory, name, st)
 				       ? 0
 				       : failed("open", directory, name, errno);
 	error = load_attributes(worker, source, NULL);
@@ -759,7 +766,9 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 	if (target < 0) {
 		operation = make_file(worker, name, st, &target);
 		if (operation)
-			return failed(operation, directory, name, errno);
+			return is_settled(worker, directory, name, st)
+					       ? 0
+					       : failed(operation, directory, name, errno);
 		progress_add(&move->progress, 1, 0);
 	}
 	operation = cut ? prepare_cut(worker, target, move->back ? source : target, &noted) : NULL;
@@ -932,7 +941,7 @@ static int move_file(struct walk_worker *worker, struct walk_node *directory, co
 	if (fd < 0)
 		operation = make_name(worker, directory, name, st, &fd, &linked);
 	if (operation)
-		return has_vanished(worker, directory, name, st)
+		return is_settled(worker, directory, name, st)
 				       ? 0
 				       : failed(operation, directory, name, errno);
 	progress_add(&move->progress, 1, 0);
@@ -942,7 +951,7 @@ static int move_file(struct walk_worker *worker, struct walk_node *directory, co
 		return move_regular(worker, directory, name, st, fd, from);
 	operation = set_metadata_by_name(worker, name, st);
 	if (operation)
-		return has_vanished(worker, directory, name, st)
+		return is_settled(worker, directory, name, st)
 				       ? 0
 				       : failed(operation, directory, name, errno);
 	return st->nlink > 1 ? 0 : release(worker, directory, name, 0);
@@ -976,7 +985,8 @@ static int run(struct move *move, const char *patterns, unsigned workers)
 		.operations = &operations,
 		.context = move,
 		.exclude = patterns,
-		.workers = workers };
+		.workers = workers,
+		.goes_on = move->back };
 	struct sys_stat top;
 	uint32_t magic = sys_fs_magic(move->roots[WALK_SOURCE]);
 	int result = magic ? sys_stat(move->roots[WALK_TARGET], "", &top) : -errno;

@@ -194,6 +194,18 @@ static void fail(struct walk *walk, int error)
 	(void)atomic_compare_exchange_strong(&walk->error, &none, error);
 }
 
+/* Is it the failure of this name or directory alone, and to be told at the end? */
+static bool is_passed(struct walk *walk, int error)
+{
+	int none = 0;
+
+	if (!walk->request->goes_on || (error != -ENOENT && error != -ESTALE && error != -EEXIST &&
+						       error != -ENOTDIR && error != -ELOOP))
+		return false;
+	(void)atomic_compare_exchange_strong(&walk->passed, &none, error);
+	return true;
+}
+
 static void push(struct walk *walk, struct walk_node *node)
 {
 	(void)pthread_mutex_lock(&walk->lock);
@@ -223,6 +235,15 @@ static struct walk_node *take(struct walk *walk, bool first)
 	return node;
 }
 
+/* The RESULT of a job, which may have left the cursor where no way leads on. */
+static void settle(struct walk_worker *worker, int result)
+{
+	if (result < 0 && is_passed(worker->walk, result))
+		walk_cursor_close(&worker->cursor);
+	else if (result < 0)
+		fail(worker->walk, result);
+}
+
 /* One thing of what the node waits for is done; leaves it, and what is above, where it was the
  * last. */
 static void finish(struct walk_worker *worker, struct walk_node *node)
@@ -235,8 +256,7 @@ static void finish(struct walk_worker *worker, struct walk_node *node)
 
 		if (node->entered && operations->leave)
 			result = operations->leave(worker, node);
-		if (result < 0)
-			fail(worker->walk, result);
+		settle(worker, result);
 		walk_release(node);
 		node = parent;
 	}
@@ -290,6 +310,8 @@ static int take_names(struct walk_worker *worker, struct walk_node *directory, s
 		at += entry->length;
 		if (strcmp(entry->name, ".") != 0 && strcmp(entry->name, "..") != 0)
 			result = found(worker, directory, entry->name);
+		if (result < 0 && is_passed(worker->walk, result))
+			result = 0;
 	}
 	return result;
 }
@@ -358,8 +380,7 @@ static void work(struct walk_worker *worker)
 		if (!atomic_load(&walk->error))
 			result = S_ISDIR(node->st.mode) ? do_directory(worker, node)
 							: do_file(worker, node);
-		if (result < 0)
-			fail(walk, result);
+		settle(worker, result);
 		finish(worker, node);
 	}
 }
@@ -458,5 +479,6 @@ int walk_run(const struct walk_request *request)
 	run_worker(&walk);
 	for (unsigned i = 0; i < started; i++)
 		(void)pthread_join(threads[i], NULL);
-	return atomic_load(&walk.error);
+	result = atomic_load(&walk.error);
+	return result < 0 ? result : atomic_load(&walk.passed);
 }

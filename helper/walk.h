@@ -54,8 +54,8 @@ struct walk_worker {
 #define WALK_PUT_OFF 1
 
 /*
- * What is done on the way. Each returns 0 or a negative errno, logged, which stops the walk; any
- * may be NULL. While they run the cursor is where they are told.
+ * What is done on the way. Each returns 0 or a negative errno, logged, which stops the walk unless
+ * it goes on past that; any may be NULL. While they run the cursor is where they are told.
  */
 struct walk_operations {
 	size_t own_size;
@@ -81,11 +81,13 @@ struct walk_request {
 	void *context; /* for the operations */
 	const char *exclude; /* patterns of what is passed over, or NULL: see walk_excluded() */
 	unsigned workers;
+	bool goes_on; /* past what others have made, renamed or removed meanwhile */
 };
 
 struct walk {
 	const struct walk_request *request;
-	atomic_int error; /* the first failure, a negative errno */
+	atomic_int error; /* the first failure, a negative errno: nothing is begun after it */
+	atomic_int passed; /* the first of those that the walk has gone on past, likewise */
 	uint64_t mount_id;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;

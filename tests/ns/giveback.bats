@@ -70,6 +70,21 @@ way_back_fails()
 	way_back_fails -e inject=write:error=ENOSPC:when=2000+1000
 }
 
+# Others remove the directory "gone" before the way back has opened it, and make "made" when that was looked for.
+@test "others change the tree while it is given back: their file is kept, and what has no place any more is in the target" {
+	boot -p 'mkdir tree; for i in 1 2 3 4 gone 5 6 7 8; do mkdir tree/$i; echo $i >tree/$i/inside; done
+			echo ours >tree/made; mkdir tree/end; echo last >tree/end/last
+			(for _ in $(seq 900); do ! grep -qs "mkdirat(.*gone.*EEXIST" ../trace || break; sleep 0.01; done; rmdir tree/gone) &
+			(for _ in $(seq 900); do ! grep -qs "statx(.*made.*ENOENT" ../trace || break; sleep 0.01; done; echo theirs >tree/made) &' \
+		-a 'wait; cat tree/made tree/end/last run/tmpfsroot/target/tree/gone/inside; cat tree/?/inside | sort; find tree -name inside | wc -l' \
+		-w "taskset -c 0 strace -D -f -qq -o ../trace -P gone -P made -P last -e trace=mkdirat,openat,statx,unlinkat \
+			-e inject=openat:delay_enter=500000 -e inject=unlinkat:error=EIO:when=2" -- tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 129 ]
+	[[ "$output" == *'moving /tree/end/last: unlink in the source'* ]]
+	[[ "$output" == *'opening the directory /tree/gone: No such file or directory'*"giving back what was moved failed"*$'\ntheirs\nlast\ngone\n1\n2\n3\n4\n5\n6\n7\n8\n8' ]]
+	[[ "$output" != *'/tree/made'* ]]
+}
+
 @test "giving back fails after the target was mounted on /: it is mounted again" {
 	way_back_fails -e inject=chroot:error=EPERM:when=2 \
 		-e 'inject=symlinkat:error=ENOSPC:when=$(($(cat ../links) + 2))+'

@@ -173,6 +173,8 @@ static void long_paths(void **state)
 struct seen {
 	atomic_uint begun, ended, entered, flushed, left, files, links, put_off, deepest;
 	unsigned put_off_each, fail_at;
+	int failure; /* at FAIL_AT */
+	bool goes_on;
 };
 
 static struct seen *seen_by(struct walk_worker *worker)
@@ -213,7 +215,7 @@ static int on_entry(struct walk_worker *worker, struct walk_node *directory, con
 	atomic_fetch_add(&seen->put_off, put_off);
 	atomic_fetch_add(&seen->links, S_ISLNK(st->mode));
 	if (atomic_fetch_add(&seen->files, 1) + 1 == seen->fail_at)
-		return -EDOM;
+		return seen->failure;
 	return 0;
 }
 
@@ -334,7 +336,8 @@ static int walk_tree(const char *path, const char *exclude, unsigned workers, st
 		.operations = &operations,
 		.context = seen,
 		.exclude = exclude,
-		.workers = workers };
+		.workers = workers,
+		.goes_on = seen->goes_on };
 	int result = walk_run(&request);
 
 	assert_true(seen->begun >= 1 && seen->begun <= (workers ? workers : 1));
@@ -393,11 +396,30 @@ static void walks_that_fail(void **state)
 	static const unsigned workers[] = { 1, 8 };
 
 	for (size_t i = 0; i < 2 * ARRAY_SIZE(workers); i++) {
-		struct seen seen = { .fail_at = 37, .put_off_each = i % 2 };
+		struct seen seen = {
+			.fail_at = 37, .failure = -EDOM, .put_off_each = i % 2, .goes_on = i / 2
+		};
 
 		assert_int_equal(walk_tree(*state, NULL, workers[i / 2], &seen), -EDOM);
 		assert_true(seen.files >= 37);
 		assert_true(workers[i / 2] > 1 || seen.files == 37);
+	}
+}
+
+/* What others have changed ends such a walk for that name alone, and is its result. */
+static void walks_that_go_on(void **state)
+{
+	static const int failures[] = { -ENOENT, -ESTALE, -EEXIST, -ENOTDIR, -ELOOP };
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(failures); i++) {
+		struct seen seen = { .fail_at = 37,
+			.failure = failures[i / 2],
+			.put_off_each = i % 2,
+			.goes_on = true };
+
+		assert_int_equal(walk_tree(*state, NULL, 1, &seen), failures[i / 2]);
+		assert_int_equal(seen.files, DIRECTORIES * FILES + 1);
+		assert_int_equal(seen.entered, 1 + DIRECTORIES + DEPTH);
 	}
 }
 
@@ -417,6 +439,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(walks, make_tree, remove_tree_again),
 		cmocka_unit_test_setup_teardown(walks_with_patterns, make_tree, remove_tree_again),
 		cmocka_unit_test_setup_teardown(walks_that_fail, make_tree, remove_tree_again),
+		cmocka_unit_test_setup_teardown(walks_that_go_on, make_tree, remove_tree_again),
 		cmocka_unit_test(number_of_workers),
 	};
 
