@@ -327,19 +327,35 @@ static void link_release(int root, const char *to)
 	(void)unlinkat(root, new, 0);
 }
 
+/* Where it is a symlink that leads nowhere, 0: then BEFORE has what it is. Else 1, or a negative
+ * errno, -ENOENT where there is none. */
+static int read_release(int root, struct release *before)
+{
+	auto_close int fd = sys_open_in_root(root, release, O_PATH | O_CLOEXEC);
+
+	if (fd != -ENOENT)
+		return fd < 0 ? fd : 1;
+	if (fstatat(root, "etc", &before->etc, 0) != 0 ||
+			fstatat(root, release, &before->link, AT_SYMLINK_NOFOLLOW) != 0 ||
+			readlinkat(root, release, before->to, sizeof(before->to) - 1) < 0)
+		return -errno;
+	return 0;
+}
+
 /* dracut makes it a symlink to etc/initrd-release, and that to what usr/lib/os-release is, too. */
 void switch_mend_release(const char *new_root, struct release *before)
 {
+	static const char to[] = "../usr/lib/os-release";
 	auto_close int root = open(new_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	auto_close int fd = root < 0 ? -errno : sys_open_in_root(root, release, O_PATH | O_CLOEXEC);
+	int result = root < 0 ? -errno : 0;
 
 	*before = (struct release){ .to = "" };
-	if (root < 0)
-		(void)log_warning(fd, "opening %s", new_root);
-	if (fd == -ENOENT && fstatat(root, "etc", &before->etc, 0) == 0 &&
-			fstatat(root, release, &before->link, AT_SYMLINK_NOFOLLOW) == 0 &&
-			readlinkat(root, release, before->to, sizeof(before->to) - 1) > 0)
-		link_release(root, "../usr/lib/os-release");
+	if (root >= 0)
+		result = read_release(root, before);
+	if (result == 0)
+		link_release(root, to);
+	else if (result < 0 && result != -ENOENT)
+		(void)log_warning(result, "making /%s lead to %s", release, to);
 }
 
 void switch_restore_release(const char *new_root, const struct release *before)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Of "CALL COUNT" lines, how often a run makes each system call, makes FAULTs (tests/tools/fault.c):
+# Of "CALL COUNT" lines, how often a run makes each system call, makes "WAY FAULT" lines (tests/ns/fault):
 # each call fails at as many points as "points" says, spread over the run (one: in the middle), and with each of
 # the errors that it may return, one after the other, but as often as "most" says, at most.
 BEGIN {
@@ -11,6 +11,7 @@ BEGIN {
 	errors["write"] = errors["pwrite64"] = "ENOSPC SHORT EINTR EIO"
 	errors["getdents64"] = "EIO ENOMEM"
 	errors["mkdir"] = errors["mkdirat"] = errors["mknodat"] = errors["symlinkat"] = disk
+	errors["renameat"] = disk
 	errors["linkat"] = disk " EMLINK"
 	errors["unlinkat"] = errors["rmdir"] = "EIO EPERM EBUSY"
 	errors["ftruncate"] = errors["fallocate"] = "EIO EINTR EPERM"
@@ -54,7 +55,8 @@ $1 ~ never { next }
 
 !($1 in errors) {
 	print "faults.awk: no error is known for " $1 >"/dev/stderr"
-	exit 1
+	unknown = 1
+	next
 }
 
 {
@@ -64,9 +66,9 @@ $1 ~ never { next }
 		at = i % number + 1
 		if ($2 > points)
 			at = number > 1 ? int(($2 - 1) * (at - 1) / (number - 1)) + 1 : int(($2 + 1) / 2)
-		print $1 ":" at ":" list[i % count + 1]
+		print way " " $1 ":" at ":" list[i % count + 1]
 		total++
 	}
 }
 
-END { exit !total }
+END { exit unknown || !total }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Every system call that the helper makes fails once, at its first and at its last time and between,
+# Every system call that the helper makes in a boot fails once, at its first and at its last time and between,
 # in each of the ways to boot; and signals come at any moment. Then init runs and has all, or the
 # source is what it was and a message says what failed (tests/ns/fault). More points, or another seed:
 #
@@ -61,8 +61,7 @@ all_calls()
 	fi
 	for way; do
 		counts "$way" | grep -E "^($calls) " >"$BATS_TEST_TMPDIR/counts"
-		awk -f "$BATS_TEST_DIRNAME/faults.awk" -v points="$points" -v most="$most" "$BATS_TEST_TMPDIR/counts" |
-			sed "s/^/$way /"
+		awk -f "$BATS_TEST_DIRNAME/faults.awk" -v way="$way" -v points="$points" -v most="$most" "$BATS_TEST_TMPDIR/counts"
 	done >"$BATS_TEST_TMPDIR/list"
 	# A /proc that cannot be opened is mounted anew, and then has the real words, not those of the test. It is the
 	# first that is opened, which is openat() by the libc that the sanitizer needs.

@@ -141,6 +141,7 @@ static const struct name {
 	CALL(readlinkat),
 	CALL(readv),
 	CALL(reboot),
+	CALL(renameat),
 	CALL(rseq),
 	CALL(rt_sigaction),
 	CALL(rt_sigprocmask),
