@@ -189,8 +189,8 @@ check-valgrind:
 		prove --timer --exec 'build/valgrind/memcheck -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite' $(UNIT)
 	TMPFSROOT_TEST_MEMCHECK=$(CURDIR)/build/valgrind $(PROVE) $(MOVES)
 
-# What all tests but those in virtual machines reach of the helper, with a point more for each fault than check
-# has. The manual pages' commands and the sizes are of the program that is shipped.
+# What unit tests and the namespace tests that move reach of the helper, with a point more for each fault than
+# check has. The manual pages' commands and the sizes are of the program that is shipped.
 coverage:
 	tests/deps quick coverage
 	rm -rf build/coverage
