@@ -38,23 +38,18 @@ void log_to_kernel(bool all)
 /* A failure to log has no one left to be told to. */
 static void put_line(enum log_level level, const char *text, bool terminal, bool kernel)
 {
-	char line[1024];
-	int length;
+	char line[1024]; /* longer than any text of put_message() */
 
 	if (terminal) {
-		length = snprintf(line, sizeof(line), "%s: %s\n", log_state.name, text);
-		if (length >= (int)sizeof(line)) {
-			length = sizeof(line);
-			line[sizeof(line) - 1] = '\n';
-		}
-		(void)write_all(STDERR_FILENO, line, (size_t)length);
+		(void)snprintf(line, sizeof(line), "%s: %s\n", log_state.name, text);
+		(void)write_all(STDERR_FILENO, line, strlen(line));
 	}
 	if (kernel) {
 		auto_close int kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
 
-		length = snprintf(line, sizeof(line), "<%d>tmpfsroot: %s\n", (int)level, text);
+		(void)snprintf(line, sizeof(line), "<%d>tmpfsroot: %s\n", (int)level, text);
 		if (kmsg >= 0)
-			(void)write_all(kmsg, line, strnlen(line, sizeof(line)));
+			(void)write_all(kmsg, line, strlen(line));
 	}
 }
 

@@ -122,6 +122,17 @@ while_moving()
 	done
 }
 
+@test "a name of all kinds of bytes in a warning: the report is JSON, and has them" {
+	boot -p 'export name=$(printf "a\"b\\\\c\nd\351"); mkdir tree; echo x >"tree/$name"
+			echo "cat /run/tmpfsroot/report.json" >probe
+			(for _ in $(seq 900); do ! grep -qs openat ../trace || break; sleep 0.01; done; rm "tree/$name") &' \
+		-a wait -w 'strace -D -f -qq -o ../trace -P "$name" -e trace=openat -e inject=openat:delay_enter=1000000' -- tmpfsroot /init
+	[ "$status" -eq 0 ]
+	sed -n '/^{/,/^}/p' <<<"$output" | python3 -c 'import json, sys
+warning, = json.load(sys.stdin)["warnings"]
+assert warning.startswith("/tree/a\"b\\c\nd\xe9 has gone while it was moved"), warning'
+}
+
 # It is open and so not cut by us, and read when it is cut; it has two names, or one.
 @test "a file that shrinks while it is copied: what is given back is what it is then" {
 	for link in : 'ln tree/less tree/link' 'mkdir other; ln tree/less other/link'; do
