@@ -396,11 +396,11 @@ static const char *link_file(
 	struct mover *mover = worker->own;
 	int result = walk_go(&mover->links, first->directory);
 
-	if (result < 0)
+	if (result < 0) {
 		walk_cursor_close(&mover->links); /* it may be where no way leads on */
-	errno = -result;
-	if (result < 0)
+		errno = -result;
 		return "opening the directory of its first name";
+	}
 	return linkat(mover->links.fd[WALK_TARGET], first->name, worker->cursor.fd[WALK_TARGET],
 			       name, 0) != 0
 			       ? "link"
