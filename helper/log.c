@@ -5,10 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Bytes of the text of a message, with its NUL. */
+#define TEXT_MAX 896
 
 static struct {
 	enum log_level level;
@@ -38,7 +42,7 @@ void log_to_kernel(bool all)
 /* A failure to log has no one left to be told to. */
 static void put_line(enum log_level level, const char *text, bool terminal, bool kernel)
 {
-	char line[1024]; /* longer than any text of put_message() */
+	char line[1024]; /* TEXT_MAX and what it begins with */
 
 	if (terminal) {
 		(void)snprintf(line, sizeof(line), "%s: %s\n", log_state.name, text);
@@ -62,17 +66,31 @@ static void keep_warning(const char *text)
 	(void)pthread_mutex_unlock(&log_state.lock);
 }
 
+/* The kernel log takes no line over 1 KiB. Of a long name the middle goes: what failed is before
+ * it, the errno and the way out behind it. */
+static void cut_middle(char *text)
+{
+	size_t length = strlen(text), half = TEXT_MAX / 2;
+
+	if (length < TEXT_MAX)
+		return;
+	memcpy(text + half, "...", 3);
+	memmove(text + half + 3, text + length + 1 - (half - 3), half - 3);
+}
+
 __attribute__((format(printf, 3, 0))) static void put_message(
 		enum log_level level, int error, const char *format, va_list arguments)
 {
-	char text[896];
-	int length;
+	char text[2 * PATH_MAX];
+	size_t length;
 
 	errno = error < 0 ? -error : error;
-	length = vsnprintf(text, sizeof(text), format, arguments);
-	if (error != 0 && !strstr(format, "%m") && length >= 0 && length < (int)sizeof(text))
-		(void)snprintf(text + length, sizeof(text) - (size_t)length, ": %s",
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	length = strlen(text);
+	if (error != 0 && !strstr(format, "%m"))
+		(void)snprintf(text + length, sizeof(text) - length, ": %s",
 				strerror(error < 0 ? -error : error));
+	cut_middle(text);
 	if (level == LOG_WARNING)
 		keep_warning(text);
 	if (level <= log_state.level)

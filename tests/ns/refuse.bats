@@ -38,6 +38,12 @@ refuses()
 		-- tmpfsroot --onfail=reboot /sbin/none
 }
 
+@test "INIT is missing, and has a longer name than the kernel log has room for: the errno and the way out are told" {
+	refuses "opening /0"*"1/0"*"0...0"*"9 in the initramfs: No such file or directory; name an init that is there" \
+		-- tmpfsroot --onfail=reboot "$(printf '/%0200d' {1..9})"
+	[ "${#lines[0]}" -eq 906 ]
+}
+
 @test "INIT is not executable" {
 	refuses "/init in the initramfs is not executable (mode 0644): chmod +x it" -p 'chmod 644 init' \
 		-- tmpfsroot --onfail=reboot /init
