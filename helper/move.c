@@ -120,15 +120,16 @@ static int move_flush(struct walk_worker *worker, struct walk_node *directory)
 {
 	struct mover *mover = worker->own;
 	const char *name = mover->names;
+	unsigned count = mover->count;
 
-	for (unsigned i = 0; i < mover->count; i++, name += strlen(name) + 1)
+	mover->count = 0; /* what fails is in both trees, and no name of another directory's */
+	mover->used = 0;
+	for (unsigned i = 0; i < count; i++, name += strlen(name) + 1)
 		if (unlinkat(worker->cursor.fd[WALK_SOURCE], name, 0) != 0 &&
 				errno != EBUSY && /* a mount is on it; it goes with the old root */
 				errno != ENOENT) /* it has just gone */
 			return failed("unlink in the source", directory, name, errno);
 	atomic_fetch_sub(&move_of(worker)->held, mover->bytes);
-	mover->count = 0;
-	mover->used = 0;
 	mover->bytes = 0;
 	return 0;
 }
@@ -417,7 +418,7 @@ static const char *make_name(struct walk_worker *worker, struct walk_node *direc
 	const char *operation;
 
 	*linked = false;
-	if (st->nlink == 1)
+	if (st->nlink == 1 && !S_ISREG(st->mode))
 		return make_file(worker, name, st, fd);
 	(void)pthread_mutex_lock(&links->lock);
 	first = links_find(links, sys_stat_dev(st), st->ino);
@@ -600,16 +601,20 @@ static bool has_name_outside(const struct move *move, const struct sys_stat *st)
 }
 
 /* Cutting is for what is large, and for what keeps its name in the source. */
+static bool may_be_cut(const struct move *move, const struct sys_stat *st)
+{
+	return S_ISREG(st->mode) && (st->size > move->chunk || st->nlink > 1);
+}
+
 static bool wants_cut(const struct move *move, const struct sys_stat *st)
 {
-	return move->release && st->size > 0 && (st->size > move->chunk || st->nlink > 1) &&
-	       !has_name_outside(move, st);
+	return move->release && st->size > 0 && may_be_cut(move, st) && !has_name_outside(move, st);
 }
 
 /* The names of the tree are others', too. One that has gone from it while it was moved is taken
  * from the target: the way back would make it anew. One that was made in it since the way back
- * looked for it is kept, as one that is found there. Returns whether nothing is left to do; errno
- * stays. */
+ * looked for it is kept, as one that is found there; but it may be the tree's own, renamed twice,
+ * if that is a file that was cut. Returns whether nothing is left to do; errno stays. */
 static bool is_settled(struct walk_worker *worker, struct walk_node *directory, const char *name,
 		const struct sys_stat *st)
 {
@@ -620,7 +625,7 @@ static bool is_settled(struct walk_worker *worker, struct walk_node *directory, 
 	bool gone;
 
 	if (move_of(worker)->back)
-		return error == EEXIST;
+		return error == EEXIST && !may_be_cut(move_of(worker), st);
 	gone = sys_stat(fd[WALK_SOURCE], name, &now) == -ENOENT;
 	if (gone && unlinkat(fd[WALK_TARGET], name, 0) != 0 && errno != ENOENT)
 		gone = false;
@@ -733,11 +738,11 @@ static int finish_regular(struct walk_worker *worker, struct walk_node *director
 
 /* MADE is the open target, or -1 where it is to be made. */
 static int move_regular(struct walk_worker *worker, struct walk_node *directory, const char *name,
-		const struct sys_stat *st, int made, uint64_t from)
+		const struct sys_stat *st, int made, uint64_t from, bool may_cut)
 {
 	struct move *move = move_of(worker);
 	struct mover *mover = worker->own;
-	bool cut = wants_cut(move, st);
+	bool cut = may_cut && wants_cut(move, st);
 	struct link_entry *names = move->back || st->nlink == 1 ? NULL : names_of(move, st);
 	struct sys_stat noted = *st;
 	auto_close int target = made;
@@ -839,20 +844,21 @@ static const char *find_cut(struct walk_worker *worker, const char *name, struct
 	bool noted = attributes_cut(given, &cut), was_cut = noted;
 	const char *operation = NULL;
 
-	if (names && names->content == LINK_CUT) {
-		names->content = LINK_WHOLE; /* its other names find what was given back */
+	if (names && names->content == LINK_CUT)
 		was_cut = true;
-	} else {
-		*whole = names && names->content == LINK_WHOLE;
-	}
+	*whole = names && names->content == LINK_WHOLE;
 	if (was_cut)
 		*whole = there->ino != cut.inode || there->size < cut.end || cut.end == cut.whole;
 	if (was_cut && !*whole && there->size > cut.end) {
 		operation = take_appended(worker, name, &cut, st);
 		there->size = cut.end;
 	}
-	if (operation || !noted)
+	if (operation)
 		return operation;
+	if (names && was_cut) /* from now on its length tells its other names what is missing */
+		names->content = *whole ? LINK_WHOLE : LINK_NEW;
+	if (!noted)
+		return NULL;
 	errno = -attributes_forget_cut(given);
 	return errno ? "forgetting where it was cut" : NULL;
 }
@@ -870,10 +876,14 @@ static int find_rest(struct walk_worker *worker, struct walk_node *directory, co
 	const char *operation = NULL;
 	bool whole = true;
 	int result = sys_stat(worker->cursor.fd[WALK_TARGET], name, &there);
+	struct cut cut;
 
 	*from = 0;
-	if (result == -ENOENT)
-		return 0;
+	if (result == -ENOENT) /* what is before the cut may have another name now */
+		return S_ISREG(st->mode) && attributes_cut(given, &cut) && cut.end > 0
+				       ? failed("looking for its first part in the target",
+							 directory, name, ESTALE)
+				       : 0;
 	if (result < 0)
 		return failed("looking for it in the target", directory, name, result);
 	if (S_ISREG(st->mode) && S_ISREG(there.mode))
@@ -885,6 +895,21 @@ static int find_rest(struct walk_worker *worker, struct walk_node *directory, co
 	*from = there.size;
 	*fd = openat(worker->cursor.fd[WALK_TARGET], name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 	return *fd < 0 ? failed("open", directory, name, errno) : 0;
+}
+
+/* From FROM on, to a file that was cut and is open. Its names that have gone from the tree are made
+ * anew as links to this one. */
+static int give_rest(struct walk_worker *worker, struct walk_node *directory, const char *name,
+		const struct sys_stat *st, int fd, uint64_t from)
+{
+	struct links *links = &move_of(worker)->links;
+	int result = move_regular(worker, directory, name, st, fd, from, true);
+
+	if (result < 0 || st->nlink == 1 || links_find(links, sys_stat_dev(st), st->ino))
+		return result;
+	return links_add(links, sys_stat_dev(st), st->ino, directory, name)
+			       ? 0
+			       : failed("noting its name", directory, name, ENOMEM);
 }
 
 /* Of what is there already. Nobody need write to it: it may be a program that runs. */
@@ -936,10 +961,15 @@ static int move_file(struct walk_worker *worker, struct walk_node *directory, co
 		if (!S_ISREG(st->mode))
 			note_back(worker, name, worker->cursor.fd[WALK_SOURCE], st);
 	}
-	if (fd < 0 && S_ISREG(st->mode) && st->nlink == 1) /* it is opened before it is made */
-		return move_regular(worker, directory, name, st, fd, from);
-	if (fd < 0)
-		operation = make_name(worker, directory, name, st, &fd, &linked);
+	if (fd >= 0) {
+		progress_add(&move->progress, 1, 0);
+		return give_rest(worker, directory, name, st, fd, from);
+	}
+	/* It is opened before it is made; but it may be the last name of a file that has lost its
+	 * content to the first. */
+	if (S_ISREG(st->mode) && st->nlink == 1 && !names_of(move, st))
+		return move_regular(worker, directory, name, st, fd, 0, true);
+	operation = make_name(worker, directory, name, st, &fd, &linked);
 	if (operation)
 		return is_settled(worker, directory, name, st)
 				       ? 0
@@ -947,8 +977,8 @@ static int move_file(struct walk_worker *worker, struct walk_node *directory, co
 	progress_add(&move->progress, 1, 0);
 	if (linked)
 		return 0;
-	if (S_ISREG(st->mode))
-		return move_regular(worker, directory, name, st, fd, from);
+	if (S_ISREG(st->mode)) /* on the way back other names may be there, and have nothing yet */
+		return move_regular(worker, directory, name, st, fd, 0, !move->back);
 	operation = set_metadata_by_name(worker, name, st);
 	if (operation)
 		return is_settled(worker, directory, name, st)

@@ -120,12 +120,29 @@ static int check_same(int fd, const struct sys_stat *st)
 	return result < 0 ? result : sys_stat_is_same(&now, st) ? 0 : -ESTALE;
 }
 
+/* In the target it may not be there yet when it is found: it is the one that the names led to. */
+static int check_tree(struct walk_node *node, int tree, int fd, bool up)
+{
+	struct sys_stat now;
+	int result;
+
+	if (tree == WALK_SOURCE)
+		return check_same(fd, &node->st);
+	result = sys_stat(fd, "", &now);
+	if (result < 0)
+		return result;
+	if (up && atomic_load(&node->target) != now.ino)
+		return -ESTALE;
+	atomic_store(&node->target, now.ino);
+	return 0;
+}
+
 /* Opens NAME in each tree of the cursor's directory and makes NODE the cursor's place. The top is
- * opened by its own descriptor: once the new root lies over the old one, ".." would lead there. */
+ * opened by its own descriptor: once the new root lies over the old one, ".." would lead there.
+ * Returns a negative errno, not logged, -ESTALE where others have moved the directory. */
 static int cursor_step(struct walk_cursor *cursor, const char *name, struct walk_node *node)
 {
 	int fd[WALK_TREES] = { -1, -1 }, error = 0;
-	char path[WALK_PATH];
 
 	for (int tree = 0; tree < WALK_TREES && !error; tree++) {
 		int from = node->parent ? cursor->fd[tree] : cursor->roots[tree];
@@ -135,15 +152,13 @@ static int cursor_step(struct walk_cursor *cursor, const char *name, struct walk
 		fd[tree] = openat(from, name, OPEN_DIRECTORY | O_NOATIME);
 		if (fd[tree] < 0 && errno == EPERM) /* O_NOATIME is for the owner and for root */
 			fd[tree] = openat(from, name, OPEN_DIRECTORY);
-		if (fd[tree] < 0)
-			error = errno;
-		else if (tree == WALK_SOURCE)
-			error = -check_same(fd[tree], &node->st);
+		error = fd[tree] < 0 ? -errno
+				     : check_tree(node, tree, fd[tree], strcmp(name, "..") == 0);
 	}
 	if (error) {
 		for (int tree = 0; tree < WALK_TREES; tree++)
 			close_fd(&fd[tree]);
-		return log_error(error, "opening the directory %s", walk_path(node, "", path));
+		return error;
 	}
 	(void)walk_reference(node);
 	walk_cursor_close(cursor);
@@ -171,20 +186,23 @@ static struct walk_node *ancestor(struct walk_node *node, unsigned depth)
 
 int walk_go(struct walk_cursor *cursor, struct walk_node *directory)
 {
+	struct walk_node *at, *next;
+	char path[WALK_PATH];
 	int result = 0;
+	bool up;
 
-	if (!cursor->at)
-		result = cursor_step(cursor, ".", ancestor(directory, 0));
-	while (result == 0 && (cursor->at->depth > directory->depth ||
-					      ancestor(directory, cursor->at->depth) != cursor->at))
-		result = cursor_step(
-				cursor, cursor->at->depth > 1 ? ".." : ".", cursor->at->parent);
 	while (result == 0 && cursor->at != directory) {
-		struct walk_node *child = ancestor(directory, cursor->at->depth + 1);
-
-		result = cursor_step(cursor, child->name, child);
+		at = cursor->at;
+		up = at && (at->depth > directory->depth || ancestor(directory, at->depth) != at);
+		next = up ? at->parent : ancestor(directory, at ? at->depth + 1 : 0);
+		result = cursor_step(cursor, !next->parent ? "." : up ? ".." : next->name, next);
+		if (result == -ESTALE && up) { /* so by its names, from the top */
+			walk_cursor_close(cursor);
+			result = 0;
+		}
 	}
-	return result;
+	return result < 0 ? log_error(result, "opening the directory %s", walk_path(next, "", path))
+			  : 0;
 }
 
 static void fail(struct walk *walk, int error)
@@ -348,10 +366,14 @@ static int do_directory(struct walk_worker *worker, struct walk_node *directory)
 		return result;
 	directory->entered = true;
 	result = walk_go(&worker->cursor, directory);
-	if (result == 0)
-		result = read_names(worker, directory);
-	if (result == 0 && operations->flush)
-		result = operations->flush(worker, directory);
+	if (result < 0)
+		return result;
+	result = read_names(worker, directory);
+	if (operations->flush && (result == 0 || is_passed(worker->walk, result))) {
+		int flushed = operations->flush(worker, directory);
+
+		result = result < 0 ? result : flushed;
+	}
 	return result;
 }
 

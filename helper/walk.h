@@ -31,6 +31,7 @@ struct walk_node {
 	unsigned depth;
 	bool entered;
 	struct sys_stat st; /* as it was when it was found */
+	atomic_uint_fast64_t target; /* a directory's inode in the target, once it was entered */
 	char name[];
 };
 

@@ -85,6 +85,43 @@ way_back_fails()
 	[[ "$output" != *'/tree/made'* ]]
 }
 
+# disturbed PREPARE MEANWHILE AFTER FAULT: others do MEANWHILE when the move has failed by the fault, which takes
+# half a second, and before the way back begins.
+disturbed()
+{
+	boot -p "$1
+			(for _ in \$(seq 900); do ! grep -qs INJECTED ../trace || break; sleep 0.01; done; $2) &" \
+		-a "wait; $3" -w "taskset -c 0 strace -D -f -qq -o ../trace -e trace=ftruncate,unlinkat $4:delay_exit=500000" -- \
+		tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 129 ]
+}
+
+@test "others delete one of two names while it is given back: the other one has the content" {
+	for gone in one two; do
+		rm -rf "${BATS_TEST_TMPDIR:?}"/*
+		disturbed 'mkdir -p tree/end; echo content >tree/one; ln tree/one tree/two; echo last >tree/end/last' \
+			"rm tree/$gone" 'cat tree/one tree/two tree/end/last' '-P last -e inject=unlinkat:error=EIO'
+		[[ "$output" == *'moving /tree/end/last: unlink in the source'*"all that was moved is back in its place"*$'\ncontent\ncontent\nlast' ]]
+	done
+}
+
+@test "others rename a file that was cut while it is given back: its parts are where they can be found" {
+	disturbed 'mkdir tree; yes | head -c 20000000 >tree/large' 'mv tree/large tree/renamed' \
+		'[ ! -e tree/large ]; cut=$(stat -c %s tree/renamed); echo "cut at $cut"
+			{ cat tree/renamed; tail -c +$((cut + 1)) run/tmpfsroot/target/tree/large; } >../both; yes | head -c 20000000 | cmp - ../both && echo same' \
+		'-P /tree/large -e inject=ftruncate:error=EIO:when=4'
+	[[ "$output" == *'moving /tree/large: looking for its first part in the target: Stale file handle'*"giving back what was moved failed"*$'\nsame' ]]
+	[[ "$output" != *'cut at 0'* && "$output" != *'cut at 20000000'* ]]
+}
+
+@test "others rename a file away and back while it is given back: what has no place is in the target" {
+	disturbed 'mkdir -p tree/end; echo content >tree/one; ln tree/one tree/two; echo last >tree/end/last' 'rm tree/two; mv tree/one tree/away
+			for _ in $(seq 900); do ! grep -qs "statx(.*one.*ENOENT" ../trace || break; sleep 0.01; done; mv tree/away tree/one' \
+		'cat tree/two run/tmpfsroot/target/tree/one; stat -c %s tree/one' \
+		'-P last -P one -e trace=openat,statx,unlinkat -e inject=openat:delay_enter=500000 -e inject=unlinkat:error=EIO'
+	[[ "$output" == *'moving /tree/one: create: File exists'*"what is missing in the tree is in /run/tmpfsroot/target"*$'\ncontent\ncontent\n0' ]]
+}
+
 @test "giving back fails after the target was mounted on /: it is mounted again" {
 	way_back_fails -e inject=chroot:error=EPERM:when=2 \
 		-e 'inject=symlinkat:error=ENOSPC:when=$(($(cat ../links) + 2))+'

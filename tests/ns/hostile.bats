@@ -83,6 +83,16 @@ while_moving()
 	while_moving 'for i in 1 2 3 4 5 6; do mkdir -p a/$i; mv a b-$i; ln -s /canary a; rm a; mkdir a; done; rm -rf b-*;' tmpfs
 }
 
+# Which of them is met first the file system decides.
+@test "one of two names is deleted when the content was moved by it: the other one has it in the new root" {
+	boot -p "mkdir tree; echo content >tree/one; ln tree/one tree/two
+			(for _ in \$(seq 900); do [ -s tree/two ] || break; sleep 0.01; done; rm tree/two; echo >../deleted) &" \
+		-a 'wait; cat ../deleted "$root/tree/one"' \
+		-w 'taskset -c 0 strace -D -f -qq -o /dev/null -P one -e trace=statx -e inject=statx:delay_enter=1000000' -- tmpfsroot /init
+	[ "$status" -eq 0 ]
+	[[ "$output" == *$'\n\ncontent' ]]
+}
+
 # Whoever opens the file is kept waiting, and it grows meanwhile.
 @test "a file that has grown when it is copied: none of it is lost" {
 	local size hold

@@ -423,6 +423,91 @@ static void walks_that_go_on(void **state)
 	}
 }
 
+/* In the target others move the first directory that is visited: from there ".." leads elsewhere,
+ * and the second one has a namesake there. */
+static int move_away(struct walk_worker *worker, struct walk_node *directory, const char *name,
+		const struct sys_stat *st, bool mounted, bool put_off)
+{
+	int *visited = worker->walk->request->context, top = worker->cursor.roots[WALK_TARGET];
+	struct stat expected, there;
+	char path[32];
+
+	(void)name, (void)st, (void)mounted, (void)put_off;
+	(void)snprintf(path, sizeof(path), "d/%s", directory->name);
+	assert_int_equal(fstatat(top, path, &expected, 0), 0);
+	assert_int_equal(fstat(worker->cursor.fd[WALK_TARGET], &there), 0);
+	assert_int_equal(there.st_ino, expected.st_ino);
+	if (++*visited == 1)
+		assert_int_equal(renameat(top, path, top, "z/moved"), 0);
+	return 0;
+}
+
+static void walks_beside_others(void **state)
+{
+	static const char *const names[] = { "s", "s/d", "s/d/one", "s/d/two", "t", "t/d",
+		"t/d/one", "t/d/two", "t/z", "t/z/one", "t/z/two" };
+	static const struct walk_operations visits = { .entry = move_away };
+	auto_close int top = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int visited = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		assert_int_equal(mkdirat(top, names[i], 0700), 0);
+	assert_int_equal(mknodat(top, "s/d/one/file", S_IFREG | 0600, 0), 0);
+	assert_int_equal(mknodat(top, "s/d/two/file", S_IFREG | 0600, 0), 0);
+	auto_close int source = openat(top, "s", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_close int target = openat(top, "t", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct walk_request request = { .roots = { source, target },
+		.operations = &visits,
+		.context = &visited,
+		.workers = 1,
+		.goes_on = true };
+
+	assert_int_equal(walk_run(&request), 0);
+	assert_int_equal(visited, 2);
+}
+
+/* Others remove the directory that is read: its names that wait for the flush are not the next
+ * one's. */
+static int remove_here(struct walk_worker *worker, struct walk_node *directory, const char *name,
+		const struct sys_stat *st, bool mounted, bool put_off)
+{
+	(void)st, (void)mounted, (void)put_off;
+	assert_int_equal(unlinkat(worker->cursor.fd[WALK_SOURCE], name, 0), 0);
+	assert_int_equal(unlinkat(worker->cursor.roots[WALK_SOURCE], directory->name, AT_REMOVEDIR),
+			0);
+	return 0;
+}
+
+static int count_flush(struct walk_worker *worker, struct walk_node *directory)
+{
+	int *flushed = worker->walk->request->context;
+
+	(void)directory;
+	++*flushed;
+	return 0;
+}
+
+static void walks_out_of_what_goes(void **state)
+{
+	static const struct walk_operations removes = { .entry = remove_here,
+		.flush = count_flush };
+	auto_close int top = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int flushed = 0;
+
+	assert_int_equal(mkdirat(top, "s", 0700), 0);
+	assert_int_equal(mkdirat(top, "s/gone", 0700), 0);
+	assert_int_equal(mknodat(top, "s/gone/file", S_IFREG | 0600, 0), 0);
+	auto_close int source = openat(top, "s", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct walk_request request = { .roots = { source, -1 },
+		.operations = &removes,
+		.context = &flushed,
+		.workers = 1,
+		.goes_on = true };
+
+	assert_int_equal(walk_run(&request), -ENOENT);
+	assert_int_equal(flushed, 2);
+}
+
 static void number_of_workers(void **state)
 {
 	(void)state;
@@ -440,6 +525,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(walks_with_patterns, make_tree, remove_tree_again),
 		cmocka_unit_test_setup_teardown(walks_that_fail, make_tree, remove_tree_again),
 		cmocka_unit_test_setup_teardown(walks_that_go_on, make_tree, remove_tree_again),
+		cmocka_unit_test_setup_teardown(walks_beside_others, make_tree, remove_tree_again),
+		cmocka_unit_test_setup_teardown(
+				walks_out_of_what_goes, make_tree, remove_tree_again),
 		cmocka_unit_test(number_of_workers),
 	};
 
