@@ -114,6 +114,17 @@ disturbed()
 	[[ "$output" != *'cut at 0'* && "$output" != *'cut at 20000000'* ]]
 }
 
+@test "or it gets its name back in the shell: the next way back gives it back" {
+	not_by_memcheck "the program in its /proc/self/exe is not in this root"
+	boot -k quiet -p "mkdir tree; yes | head -c 20000000 >tree/large; $(in_shell 'mv /tree/renamed /tree/large')
+			(for _ in \$(seq 900); do ! grep -qs INJECTED ../trace || break; sleep 0.01; done; mv tree/large tree/renamed) &" \
+		-a 'cd "$root"; yes | head -c 20000000 | cmp - tree/large && echo same' \
+		-w "strace -D -f -qq -o ../trace -P /tree/large -e trace=ftruncate -e inject=ftruncate:error=EIO:delay_exit=500000:when=4" -- \
+		tmpfsroot --onfail=continue /init
+	[ "$status" -eq 0 ]
+	[[ "$output" == *'looking for its first part in the target'*'giving back what was moved failed'*'all that was moved is back in its place'*$'\nsame' ]]
+}
+
 @test "others rename a file away and back while it is given back: what has no place is in the target" {
 	disturbed 'mkdir -p tree/end; echo content >tree/one; ln tree/one tree/two; echo last >tree/end/last' 'rm tree/two; mv tree/one tree/away
 			for _ in $(seq 900); do ! grep -qs "statx(.*one.*ENOENT" ../trace || break; sleep 0.01; done; mv tree/away tree/one' \

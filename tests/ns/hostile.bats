@@ -179,13 +179,6 @@ slowly()
 		-e inject=pwrite64:delay_exit=30000:when=1..150 "$@"
 }
 
-# in_shell CODE: what the shell runs that follows a failure, by a busybox that is not moved. For PREPARE.
-in_shell()
-{
-	printf '%s\n' 'mkdir -p usr/lib/tmpfsroot; mount -t tmpfs shell usr/lib/tmpfsroot; cp bin/busybox usr/lib/tmpfsroot' \
-		"printf '%s\n' '#!/usr/lib/tmpfsroot/busybox sh' '$1' >usr/lib/tmpfsroot/emergency; chmod +x usr/lib/tmpfsroot/emergency"
-}
-
 @test "a large file that somebody appends to while it is cut: what is appended comes along" {
 	boot -p "$(while_cut 'at 2; printf one >>tree/large; printf two >>tree/large; at 4; printf three >>tree/large; truncate -s +5000 tree/large')" \
 		-a '{ yes | head -c 20000000; printf onetwothree; head -c 5000 /dev/zero; } | cmp - "$root/tree/large" && [ ! -s tree/large ] && echo same' \

@@ -102,3 +102,10 @@ settings()
 	sed -n 's/.*write(.*, "\(0\|10\|100000\|15000\|1234567\)", .*/\1/p; s/.*unlinkat(.*"init", 0[) ].*/moved/p; s/.*write(.*AUTH EXT.*/asked/p' \
 		"$BATS_TEST_TMPDIR/trace" | uniq | tr '\n' ' '
 }
+
+# in_shell CODE: what the shell runs that follows a failure, by a busybox that is not moved. For PREPARE.
+in_shell()
+{
+	printf '%s\n' 'mkdir -p usr/lib/tmpfsroot; mount -t tmpfs shell usr/lib/tmpfsroot; cp bin/busybox usr/lib/tmpfsroot' \
+		"printf '%s\n' '#!/usr/lib/tmpfsroot/busybox sh' '$1' >usr/lib/tmpfsroot/emergency; chmod +x usr/lib/tmpfsroot/emergency"
+}
