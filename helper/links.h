@@ -7,12 +7,14 @@
 
 #include <pthread.h>
 
+enum { LINK_NEW, LINK_WHOLE, LINK_CUT };
+
 struct link_entry {
 	struct link_entry *next;
 	uint64_t device, inode;
 	uint64_t bytes; /* of its content; 0 unless the caller of links_add() sets it */
 	uint32_t missing; /* names that were not met; likewise */
-	enum { LINK_NEW, LINK_WHOLE, LINK_CUT } content; /* what the source has of it; likewise */
+	atomic_int content; /* what the source has of it, LINK_NEW and so on; likewise */
 	struct walk_node *directory; /* a reference, or NULL */
 	char name[];
 };

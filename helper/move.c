@@ -408,6 +408,26 @@ static const char *link_file(
 			       : NULL;
 }
 
+/* What is known of a file with several names, or NULL. */
+static struct link_entry *names_of(const struct move *move, const struct sys_stat *st)
+{
+	return links_find(move->names, sys_stat_dev(st), st->ino);
+}
+
+/* Is it what others have left of the names of a file that was, or is now, cut by another one? */
+static bool is_last_name(struct move *move, const struct sys_stat *st)
+{
+	const struct link_entry *names = st->nlink == 1 ? names_of(move, st) : NULL;
+	bool met;
+
+	if (!names || atomic_load(&names->content) == LINK_WHOLE)
+		return false;
+	(void)pthread_mutex_lock(&move->links.lock);
+	met = links_find(&move->links, sys_stat_dev(st), st->ino) != NULL;
+	(void)pthread_mutex_unlock(&move->links.lock);
+	return met;
+}
+
 /* Makes the file or, where another of its names was met before, the link; *LINKED tells. The lock
  * is held until the first name exists. */
 static const char *make_name(struct walk_worker *worker, struct walk_node *directory,
@@ -665,12 +685,6 @@ static bool is_replaced(struct walk_worker *worker, const char *name, const stru
 		return false;
 	errno = ESTALE;
 	return sys_stat(worker->cursor.fd[WALK_SOURCE], name, &now) == 0 && now.ino != st->ino;
-}
-
-/* What is known of a file with several names, or NULL. */
-static struct link_entry *names_of(const struct move *move, const struct sys_stat *st)
-{
-	return links_find(move->names, sys_stat_dev(st), st->ino);
 }
 
 /* For the way back, or the next one. Where there is no room for the note, what was appended is
@@ -965,9 +979,7 @@ static int move_file(struct walk_worker *worker, struct walk_node *directory, co
 		progress_add(&move->progress, 1, 0);
 		return give_rest(worker, directory, name, st, fd, from);
 	}
-	/* It is opened before it is made; but it may be the last name of a file that has lost its
-	 * content to the first. */
-	if (S_ISREG(st->mode) && st->nlink == 1 && !names_of(move, st))
+	if (S_ISREG(st->mode) && st->nlink == 1 && !is_last_name(move, st)) /* opened, then made */
 		return move_regular(worker, directory, name, st, fd, 0, true);
 	operation = make_name(worker, directory, name, st, &fd, &linked);
 	if (operation)

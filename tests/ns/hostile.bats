@@ -83,14 +83,18 @@ while_moving()
 	while_moving 'for i in 1 2 3 4 5 6; do mkdir -p a/$i; mv a b-$i; ln -s /canary a; rm a; mkdir a; done; rm -rf b-*;' tmpfs
 }
 
-# Which of them is met first the file system decides.
-@test "one of two names is deleted when the content was moved by it: the other one has it in the new root" {
-	boot -p "mkdir tree; echo content >tree/one; ln tree/one tree/two
-			(for _ in \$(seq 900); do [ -s tree/two ] || break; sleep 0.01; done; rm tree/two; echo >../deleted) &" \
-		-a 'wait; cat ../deleted "$root/tree/one"' \
-		-w 'taskset -c 0 strace -D -f -qq -o /dev/null -P one -e trace=statx -e inject=statx:delay_enter=1000000' -- tmpfsroot /init
-	[ "$status" -eq 0 ]
-	[[ "$output" == *$'\n\ncontent' ]]
+# What was moved by the first name has nothing left; but it keeps what it has while somebody has it open.
+@test "one of two names is deleted when it was moved: the other one has its content in the new root" {
+	for hold in : 'exec 8>>tree/one'; do
+		rm -rf "${BATS_TEST_TMPDIR:?}"/*
+		boot -p "mkdir tree; echo content >tree/one; ln tree/one tree/two
+			($hold; for _ in \$(seq 900); do [ \"\$(grep -cs 'statx(.*one' ../trace)\" != 2 ] || break; sleep 0.01; done
+				rm tree/two; echo >../deleted; [ '$hold' = : ] || echo more >&8) &" \
+			-a 'wait; cat ../deleted "$root/tree/one"' \
+			-w 'taskset -c 0 strace -D -f -qq -o ../trace -P one -e trace=statx -e inject=statx:delay_enter=1000000' -- tmpfsroot /init
+		[ "$status" -eq 0 ]
+		[[ "$hold" = : || "$output" == *$'\n\ncontent\nmore' ]] && [[ "$hold" != : || "$output" == *$'\n\ncontent' ]]
+	done
 }
 
 # Whoever opens the file is kept waiting, and it grows meanwhile.
