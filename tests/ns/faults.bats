@@ -35,7 +35,7 @@ run_all()
 	local results=$BATS_TEST_TMPDIR/results
 
 	# shellcheck disable=SC2016 # expanded by the shell that is started
-	xargs -P "$(nproc)" -L 1 bash -c 'for _ in 1 2 3; do
+	xargs -P "$(nproc)" -L 1 bash -c 'for _ in {1..10}; do
 			directory=$(mktemp -d "$0/run.XXXXXX")
 			result=$("$1/fault" "$2" "$3" "$directory" 2>&1) && rm -r "$directory"
 			[[ $result == *", not made" ]] || break
