@@ -47,10 +47,10 @@ build/%.o: helper/%.c build/flags
 build/static/%.o: helper/%.c build/static/flags
 	$(BUILD) -MMD -MP -c -o $@ $<
 
-# Small: without what nobody calls, tables for unwinding, which C does not do, and padding to pages; and
-# nothing in it is relocated.
+# Small: without what nobody calls, tables for unwinding, which C does not do, padding to pages and between
+# data; and nothing in it is relocated.
 build/static/%: private CFLAGS += -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-pie
-build/static/%: private LDFLAGS += -Wl,--gc-sections -Wl,-z,noseparate-code -no-pie
+build/static/%: private LDFLAGS += -Wl,--gc-sections -Wl,--sort-section=alignment -Wl,-z,noseparate-code -no-pie
 
 # Rewritten only where compiler or flags have changed: then all is built anew.
 build/flags build/static/flags: FORCE

@@ -631,29 +631,29 @@ static bool wants_cut(const struct move *move, const struct sys_stat *st)
 	return move->release && st->size > 0 && may_be_cut(move, st) && !has_name_outside(move, st);
 }
 
-/* The names of the tree are others', too. One that has gone from it while it was moved is taken
- * from the target: the way back would make it anew. One that was made in it since the way back
- * looked for it is kept, as one that is found there; but it may be the tree's own, renamed twice,
- * if that is a file that was cut. Returns whether nothing is left to do; errno stays. */
-static bool is_settled(struct walk_worker *worker, struct walk_node *directory, const char *name,
-		const struct sys_stat *st)
+/* The OPERATION has failed, with errno. The names of the tree are others', too. One that has gone
+ * from it while it was moved is taken from the target: the way back would make it anew. One that
+ * was made in it since the way back looked for it is kept, as one that is found there; but it may
+ * be the tree's own, renamed twice, if that is a file that was cut. Returns 0 where nothing is left
+ * to do, else a negative errno, logged. */
+static int settle(struct walk_worker *worker, const char *operation, struct walk_node *directory,
+		const char *name, const struct sys_stat *st)
 {
+	const struct move *move = move_of(worker);
 	const int *fd = worker->cursor.fd;
 	char path[WALK_PATH];
 	struct sys_stat now;
 	int error = errno;
-	bool gone;
+	bool settled = move->back ? error == EEXIST && !may_be_cut(move, st)
+				  : sys_stat(fd[WALK_SOURCE], name, &now) == -ENOENT &&
+						       (unlinkat(fd[WALK_TARGET], name, 0) == 0 ||
+								       errno == ENOENT) &&
+						       st->nlink == 1;
 
-	if (move_of(worker)->back)
-		return error == EEXIST && !may_be_cut(move_of(worker), st);
-	gone = sys_stat(fd[WALK_SOURCE], name, &now) == -ENOENT;
-	if (gone && unlinkat(fd[WALK_TARGET], name, 0) != 0 && errno != ENOENT)
-		gone = false;
-	if (gone && st->nlink == 1)
+	if (settled && !move->back)
 		(void)log_warning(0, "%s has gone while it was moved: it is not in the new root",
 				walk_path(directory, name, path));
-	errno = error;
-	return gone && st->nlink == 1;
+	return settled ? 0 : failed(operation, directory, name, error);
 }
 
 /* Before the way back makes anything: it may be killed before that has its owner, mode and times.
@@ -688,12 +688,11 @@ static bool is_replaced(struct walk_worker *worker, const char *name, const stru
 }
 
 /* For the way back, or the next one. Where there is no room for the note, what was appended is
- * taken now: then the length of the tree's file is the place of the cut. Errno stays. */
+ * taken now: then the length of the tree's file is the place of the cut. */
 static void note_cut(struct move *move, const struct sys_stat *st, struct link_entry *names,
 		struct copy *copy)
 {
 	struct cut cut = { .inode = st->ino, .whole = copy->size, .end = copy->end };
-	int error = errno;
 	struct sys_stat given;
 
 	if (move->back) {
@@ -710,7 +709,6 @@ static void note_cut(struct move *move, const struct sys_stat *st, struct link_e
 						ftruncate(copy->source, (off_t)cut.end) != 0))
 			atomic_store(&move->torn, true);
 	}
-	errno = error;
 }
 
 /* Before anything is taken: the way back relies on it. HELD is the file that has the note. */
@@ -772,9 +770,7 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 	int error;
 
 	if (source < 0)
-		return is_settled(worker, directory, name, st)
-				       ? 0
-				       : failed("open", directory, name, errno);
+		return settle(worker, "open", directory, name, st);
 	error = load_attributes(worker, source, NULL);
 	if (error < 0)
 		return failed("reading its attributes", directory, name, error);
@@ -785,9 +781,7 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 	if (target < 0) {
 		operation = make_file(worker, name, st, &target);
 		if (operation)
-			return is_settled(worker, directory, name, st)
-					       ? 0
-					       : failed(operation, directory, name, errno);
+			return settle(worker, operation, directory, name, st);
 		progress_add(&move->progress, 1, 0);
 	}
 	operation = cut ? prepare_cut(worker, target, move->back ? source : target, &noted) : NULL;
@@ -801,16 +795,14 @@ static int move_regular(struct walk_worker *worker, struct walk_node *directory,
 		operation = COPY_CHANGED;
 	error = errno;
 	metadata = seal(worker, target, &noted, true); /* writing has changed the times */
-	if (operation)
-		errno = error;
+	if (!operation)
+		error = errno;
 	if (cut && (operation || (metadata && !move->back)))
 		note_cut(move, st, names, &copy);
 	if (operation && !cut && !move->back) /* the source has all: what was made here has not */
 		drop(worker, name, target, st);
-	if (operation)
-		return failed(operation, directory, name, error);
-	if (metadata)
-		return failed(metadata, directory, name, errno);
+	if (operation || metadata)
+		return failed(operation ? operation : metadata, directory, name, error);
 	error = finish_regular(worker, directory, name, st, &copy, cut, held);
 	if (error < 0 && cut && !move->back)
 		note_cut(move, st, names, &copy);
@@ -855,14 +847,12 @@ static const char *find_cut(struct walk_worker *worker, const char *name, struct
 	struct attributes_of given = { worker->cursor.fd[WALK_SOURCE], name };
 	struct link_entry *names = names_of(move_of(worker), there);
 	struct cut cut = { .inode = there->ino, .whole = st->size };
-	bool noted = attributes_cut(given, &cut), was_cut = noted;
+	int content = names ? names->content : LINK_NEW;
+	bool noted = attributes_cut(given, &cut), was_cut = noted || content == LINK_CUT;
 	const char *operation = NULL;
 
-	if (names && names->content == LINK_CUT)
-		was_cut = true;
-	*whole = names && names->content == LINK_WHOLE;
-	if (was_cut)
-		*whole = there->ino != cut.inode || there->size < cut.end || cut.end == cut.whole;
+	*whole = was_cut ? there->ino != cut.inode || there->size < cut.end || cut.end == cut.whole
+			 : content == LINK_WHOLE;
 	if (was_cut && !*whole && there->size > cut.end) {
 		operation = take_appended(worker, name, &cut, st);
 		there->size = cut.end;
@@ -895,8 +885,8 @@ static int find_rest(struct walk_worker *worker, struct walk_node *directory, co
 	*from = 0;
 	if (result == -ENOENT) /* what is before the cut may have another name now */
 		return S_ISREG(st->mode) && attributes_cut(given, &cut) && cut.end > 0
-				       ? failed("looking for its first part in the target",
-							 directory, name, ESTALE)
+				       ? failed("looking for its first part", directory, name,
+							 ESTALE)
 				       : 0;
 	if (result < 0)
 		return failed("looking for it in the target", directory, name, result);
@@ -911,16 +901,13 @@ static int find_rest(struct walk_worker *worker, struct walk_node *directory, co
 	return *fd < 0 ? failed("open", directory, name, errno) : 0;
 }
 
-/* From FROM on, to a file that was cut and is open. Its names that have gone from the tree are made
- * anew as links to this one. */
-static int give_rest(struct walk_worker *worker, struct walk_node *directory, const char *name,
-		const struct sys_stat *st, int fd, uint64_t from)
+/* Of a file to which the rest was given back: its names that have gone from the tree are made anew
+ * as links to this one. */
+static int note_name(struct walk_worker *worker, struct walk_node *directory, const char *name,
+		const struct sys_stat *st)
 {
 	struct links *links = &move_of(worker)->links;
-	int result = move_regular(worker, directory, name, st, fd, from, true);
 
-	if (result < 0 || st->nlink == 1 || links_find(links, sys_stat_dev(st), st->ino))
-		return result;
 	return links_add(links, sys_stat_dev(st), st->ino, directory, name)
 			       ? 0
 			       : failed("noting its name", directory, name, ENOMEM);
@@ -958,13 +945,12 @@ static int move_file(struct walk_worker *worker, struct walk_node *directory, co
 	struct move *move = move_of(worker);
 	struct sys_stat given = *st;
 	const char *operation = NULL;
-	bool linked = false;
+	bool linked = false, rest, alone;
 	uint64_t from = 0;
-	int fd = -1;
+	int fd = -1, result;
 
 	if (move->back) {
-		int result = find_rest(worker, directory, name, &given, &fd, &from);
-
+		result = find_rest(worker, directory, name, &given, &fd, &from);
 		st = &given;
 		if (result < 0)
 			return result;
@@ -975,28 +961,26 @@ static int move_file(struct walk_worker *worker, struct walk_node *directory, co
 		if (!S_ISREG(st->mode))
 			note_back(worker, name, worker->cursor.fd[WALK_SOURCE], st);
 	}
-	if (fd >= 0) {
-		progress_add(&move->progress, 1, 0);
-		return give_rest(worker, directory, name, st, fd, from);
+	rest = fd >= 0;
+	alone = S_ISREG(st->mode) && st->nlink == 1 && !is_last_name(move, st);
+	if (!rest && !alone) {
+		operation = make_name(worker, directory, name, st, &fd, &linked);
+		if (!operation && !linked && !S_ISREG(st->mode))
+			operation = set_metadata_by_name(worker, name, st);
+		if (operation)
+			return settle(worker, operation, directory, name, st);
 	}
-	if (S_ISREG(st->mode) && st->nlink == 1 && !is_last_name(move, st)) /* opened, then made */
-		return move_regular(worker, directory, name, st, fd, 0, true);
-	operation = make_name(worker, directory, name, st, &fd, &linked);
-	if (operation)
-		return is_settled(worker, directory, name, st)
-				       ? 0
-				       : failed(operation, directory, name, errno);
-	progress_add(&move->progress, 1, 0);
+	if (!alone)
+		progress_add(&move->progress, 1, 0);
 	if (linked)
 		return 0;
-	if (S_ISREG(st->mode)) /* on the way back other names may be there, and have nothing yet */
-		return move_regular(worker, directory, name, st, fd, 0, !move->back);
-	operation = set_metadata_by_name(worker, name, st);
-	if (operation)
-		return is_settled(worker, directory, name, st)
-				       ? 0
-				       : failed(operation, directory, name, errno);
-	return st->nlink > 1 ? 0 : release(worker, directory, name, 0);
+	if (!S_ISREG(st->mode))
+		return st->nlink > 1 ? 0 : release(worker, directory, name, 0);
+	/* What the way back makes anew may have other names there that have nothing yet. One that
+	 * is alone is made once it is open. */
+	result = move_regular(worker, directory, name, st, fd, from, rest || alone || !move->back);
+	return result == 0 && rest && st->nlink > 1 ? note_name(worker, directory, name, st)
+						    : result;
 }
 
 static int move_entry(struct walk_worker *worker, struct walk_node *directory, const char *name,

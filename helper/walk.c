@@ -137,11 +137,12 @@ static int check_tree(struct walk_node *node, int tree, int fd, bool up)
 	return 0;
 }
 
-/* Opens NAME in each tree of the cursor's directory and makes NODE the cursor's place. The top is
- * opened by its own descriptor: once the new root lies over the old one, ".." would lead there.
+/* Makes NODE, in the cursor's directory or with UP above it, the cursor's place. The top is opened
+ * by its own descriptor: once the new root lies over the old one, ".." would lead there.
  * Returns a negative errno, not logged, -ESTALE where others have moved the directory. */
-static int cursor_step(struct walk_cursor *cursor, const char *name, struct walk_node *node)
+static int cursor_step(struct walk_cursor *cursor, struct walk_node *node, bool up)
 {
+	const char *name = !node->parent ? "." : up ? ".." : node->name;
 	int fd[WALK_TREES] = { -1, -1 }, error = 0;
 
 	for (int tree = 0; tree < WALK_TREES && !error; tree++) {
@@ -152,8 +153,7 @@ static int cursor_step(struct walk_cursor *cursor, const char *name, struct walk
 		fd[tree] = openat(from, name, OPEN_DIRECTORY | O_NOATIME);
 		if (fd[tree] < 0 && errno == EPERM) /* O_NOATIME is for the owner and for root */
 			fd[tree] = openat(from, name, OPEN_DIRECTORY);
-		error = fd[tree] < 0 ? -errno
-				     : check_tree(node, tree, fd[tree], strcmp(name, "..") == 0);
+		error = fd[tree] < 0 ? -errno : check_tree(node, tree, fd[tree], up);
 	}
 	if (error) {
 		for (int tree = 0; tree < WALK_TREES; tree++)
@@ -195,7 +195,7 @@ int walk_go(struct walk_cursor *cursor, struct walk_node *directory)
 		at = cursor->at;
 		up = at && (at->depth > directory->depth || ancestor(directory, at->depth) != at);
 		next = up ? at->parent : ancestor(directory, at ? at->depth + 1 : 0);
-		result = cursor_step(cursor, !next->parent ? "." : up ? ".." : next->name, next);
+		result = cursor_step(cursor, next, up);
 		if (result == -ESTALE && up) { /* so by its names, from the top */
 			walk_cursor_close(cursor);
 			result = 0;
