@@ -859,7 +859,8 @@ static const char *find_cut(struct walk_worker *worker, const char *name, struct
 	}
 	if (operation)
 		return operation;
-	if (names && was_cut) /* from now on its length tells its other names what is missing */
+	/* The length of a file that was cut tells its other names what is missing, from now on. */
+	if (names && was_cut && there->ino == cut.inode)
 		names->content = *whole ? LINK_WHOLE : LINK_NEW;
 	if (!noted)
 		return NULL;
