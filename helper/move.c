@@ -644,15 +644,17 @@ static int settle(struct walk_worker *worker, const char *operation, struct walk
 	char path[WALK_PATH];
 	struct sys_stat now;
 	int error = errno;
-	bool settled = move->back ? error == EEXIST && !may_be_cut(move, st)
-				  : sys_stat(fd[WALK_SOURCE], name, &now) == -ENOENT &&
-						       (unlinkat(fd[WALK_TARGET], name, 0) == 0 ||
-								       errno == ENOENT) &&
-						       st->nlink == 1;
+	bool settled = error == EEXIST && !may_be_cut(move, st);
 
-	if (settled && !move->back)
-		(void)log_warning(0, "%s has gone while it was moved: it is not in the new root",
-				walk_path(directory, name, path));
+	if (!move->back) {
+		settled = sys_stat(fd[WALK_SOURCE], name, &now) == -ENOENT &&
+			  (unlinkat(fd[WALK_TARGET], name, 0) == 0 || errno == ENOENT) &&
+			  st->nlink == 1;
+		if (settled)
+			(void)log_warning(0,
+					"%s has gone while it was moved: it is not in the new root",
+					walk_path(directory, name, path));
+	}
 	return settled ? 0 : failed(operation, directory, name, error);
 }
 

@@ -85,12 +85,17 @@ way_back_fails()
 	[[ "$output" != *'/tree/made'* ]]
 }
 
+# behind_fault CODE: for PREPARE, CODE is run once the trace has a fault.
+behind_fault()
+{
+	printf '(for _ in $(seq 900); do ! grep -qs INJECTED ../trace || break; sleep 0.01; done; %s) &' "$1"
+}
+
 # disturbed PREPARE MEANWHILE AFTER FAULT: others do MEANWHILE when the move has failed by the fault, which takes
 # half a second, and before the way back begins.
 disturbed()
 {
-	boot -p "$1
-			(for _ in \$(seq 900); do ! grep -qs INJECTED ../trace || break; sleep 0.01; done; $2) &" \
+	boot -p "$1; $(behind_fault "$2")" \
 		-a "wait; $3" -w "taskset -c 0 strace -D -f -qq -o ../trace -e trace=ftruncate,unlinkat $4:delay_exit=500000" -- \
 		tmpfsroot --onfail=reboot /init
 	[ "$status" -eq 129 ]
@@ -117,7 +122,7 @@ disturbed()
 @test "or it gets its name back in the shell: the next way back gives it back" {
 	not_by_memcheck "the program in its /proc/self/exe is not in this root"
 	boot -k quiet -p "mkdir tree; yes | head -c 20000000 >tree/large; $(in_shell 'mv /tree/renamed /tree/large')
-			(for _ in \$(seq 900); do ! grep -qs INJECTED ../trace || break; sleep 0.01; done; mv tree/large tree/renamed) &" \
+			$(behind_fault 'mv tree/large tree/renamed')" \
 		-a 'cd "$root"; yes | head -c 20000000 | cmp - tree/large && echo same' \
 		-w "strace -D -f -qq -o ../trace -P /tree/large -e trace=ftruncate -e inject=ftruncate:error=EIO:delay_exit=500000:when=4" -- \
 		tmpfsroot --onfail=continue /init
