@@ -48,7 +48,8 @@ build/static/%.o: helper/%.c build/static/flags
 	$(BUILD) -MMD -MP -c -o $@ $<
 
 # Small: without what nobody calls, tables for unwinding, which C does not do, padding to pages and between
-# data; and nothing in it is relocated.
+# data; and nothing in it is relocated. The sorting that saves the padding is ld.bfd's and ld.lld's; ld.gold
+# does not know it.
 build/static/%: private CFLAGS += -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-pie
 build/static/%: private LDFLAGS += -Wl,--gc-sections -Wl,--sort-section=alignment -Wl,-z,noseparate-code -no-pie
 
