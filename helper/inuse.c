@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -169,7 +170,8 @@ static bool is_unknown_to_proc(struct inuse *inuse, int fd)
 
 bool inuse_is_free(struct inuse *inuse, int fd)
 {
-	if (fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
+	/* The kernel tells of an open meanwhile by SIGIO, which ends a process, or by this. */
+	if (fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
 		return fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
 	return errno == EINVAL && is_unknown_to_proc(inuse, fd);
 }

@@ -216,6 +216,15 @@ held='sleep 0.5; kill -TERM "$holder"; wait "$holder"; cat ../held; (cd "$root";
 	[[ "$output" == *" available, "[567][0-9].?" MiB needed for the move"* ]]
 }
 
+# The kernel signals that to who looks, and this one is not PID 1.
+@test "others open a large file while it is looked whether it is open" {
+	boot -n -k '' -p 'head -c 50000000 /dev/zero >large; touch ../looking
+			(while [ -e ../looking ]; do : <large; sleep 0.01; done) &' -a 'rm ../looking; wait; grep -m 1 -o F_WRLCK ../trace' \
+		-w 'strace -D -f -qq -o ../trace -e trace=fcntl -e inject=fcntl:delay_exit=500000' -- tmpfsroot --dry-run /init
+	[ "$status" -eq 0 ]
+	[[ "$output" == *" needed for the move"*F_WRLCK ]]
+}
+
 @test "where it leaves little memory the kernel keeps back less, for as long as it lasts" {
 	local after='umount -R proc || :; ! [ . -ef "$root" ] || unchanged'
 
