@@ -170,7 +170,8 @@ static bool is_unknown_to_proc(struct inuse *inuse, int fd)
 
 bool inuse_is_free(struct inuse *inuse, int fd)
 {
-	/* The kernel tells of an open meanwhile by SIGIO, which ends a process, or by this. */
+	/* The kernel signals an open by others to the holder of the lease: by SIGIO, which ends a
+	 * process, unless it is told another one. SIGURG is ignored by default. */
 	if (fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
 		return fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
 	return errno == EINVAL && is_unknown_to_proc(inuse, fd);

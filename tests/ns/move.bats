@@ -216,7 +216,7 @@ held='sleep 0.5; kill -TERM "$holder"; wait "$holder"; cat ../held; (cd "$root";
 	[[ "$output" == *" available, "[567][0-9].?" MiB needed for the move"* ]]
 }
 
-# The kernel signals that to who looks, and this one is not PID 1.
+# The kernel signals that to the process that looks, which is not PID 1 here: such a signal would end it.
 @test "others open a large file while it is looked whether it is open" {
 	boot -n -k '' -p 'head -c 50000000 /dev/zero >large; touch ../looking
 			(while [ -e ../looking ]; do : <large; sleep 0.01; done) &' -a 'rm ../looking; wait; grep -m 1 -o F_WRLCK ../trace' \
