@@ -25,6 +25,8 @@ struct inuse {
  * Is the file FD, open for writing here, open nowhere else? The kernel grants a write lease
  * (fcntl(2), F_SETLEASE) only then. Where the file system has no leases (ramfs since Linux 7.0),
  * /proc tells what processes have open or mapped, and any loop device that is in use means no.
+ * Who opens FD's file meanwhile waits until the answer is there, and makes the caller get SIGURG,
+ * which is ignored by default (F_SETSIG).
  */
 bool inuse_is_free(struct inuse *inuse, int fd);
 
