@@ -11,7 +11,7 @@
 /* What is looked up once, where the kernel does not tell; INUSE_EMPTY at first. */
 struct inuse {
 	pthread_mutex_t lock;
-	int proc; /* a descriptor of /proc */
+	int proc; /* a descriptor of /proc, the caller's */
 	bool looked, unknown;
 	struct links inodes; /* of the file system in question */
 };
@@ -26,10 +26,11 @@ struct inuse {
  * (fcntl(2), F_SETLEASE) only then. Where the file system has no leases (ramfs since Linux 7.0),
  * /proc tells what processes have open or mapped, and any loop device that is in use means no.
  * Who opens FD's file meanwhile waits until the answer is there, and makes the caller get SIGURG,
- * which is ignored by default (F_SETSIG).
+ * which is ignored by default (F_SETSIG). What cannot be found out means no.
  */
 bool inuse_is_free(struct inuse *inuse, int fd);
 
+/* Gives back what was looked up. */
 void inuse_free(struct inuse *inuse);
 
 /* The device and inode of a line of /proc/PID/maps (proc_pid_maps(5)): 0, or -EINVAL where it has
