@@ -82,9 +82,15 @@ static int note_descriptors(struct inuse *inuse, int process, const struct sys_s
 	while (result == 0 && (entry = next_name(names, &result))) {
 		struct stat st;
 
-		if (entry->d_name[0] != '.' && fstatat(fd, entry->d_name, &st, 0) == 0 &&
-				st.st_dev == makedev(file->dev_major, file->dev_minor))
+		if (entry->d_name[0] == '.')
+			continue;
+		if (fstatat(fd, entry->d_name, &st, 0) < 0) {
+			/* it has been closed, or the process has ended */
+			if (errno != ENOENT && errno != EACCES)
+				result = -errno;
+		} else if (st.st_dev == makedev(file->dev_major, file->dev_minor)) {
 			result = note(inuse, st.st_ino);
+		}
 	}
 	(void)closedir(names);
 	return result;
@@ -122,6 +128,8 @@ static int look_at_loops(void)
 		(void)snprintf(path, sizeof(path), "%s/loop/backing_file", entry->d_name);
 		if (faccessat(block, path, F_OK, 0) == 0)
 			result = -EBUSY;
+		else if (errno != ENOENT)
+			result = -errno;
 	}
 	(void)closedir(names);
 	return result;

@@ -154,6 +154,19 @@ EOF
 	[[ "$output" == *" available, "[567][0-9].?" MiB needed for the move"* ]]
 }
 
+@test "where there are no leases, and one look at who has a file open fails, all large ones may be open" {
+	local call fault log=$BATS_TEST_TMPDIR/calls prepare='head -c 50000000 /dev/zero >large' trace="fault ${ASAN_OPTIONS+-m}"
+	boot -n -k '' -p "$prepare" -w "$trace -cl $log -- noleases" -- tmpfsroot --dry-run /init
+	[ "$status" -eq 0 ]
+	[[ "$output" == *" available, "?(1)[0-9].*" MiB needed for the move"* ]]
+	for call in 'faccessat2?' newfstatat; do # most are for the loop devices and for the descriptors
+		fault=$(awk -v OFS=: -v call="^$call\$" '$1 ~ call { print $1, int($2 / 2) + 1, "ENOMEM" }' "$log")
+		boot -n -k '' -p "$prepare" -w "$trace $fault -- noleases" -- tmpfsroot --dry-run /init
+		[ "$status" -eq 0 ]
+		[[ "$output" == *" available, "[567][0-9].?" MiB needed for the move"* ]]
+	done
+}
+
 # In PREPARE: programs that hold a library of 64 MiB, and themselves, an executable of 20 MiB.
 hold='head -c 67108864 /dev/urandom >library; cp bin/holder bin/large; head -c 20971520 /dev/urandom >>bin/large
 	sha256sum library bin/large >../sums; bin/large library >../held & holder=$!
