@@ -22,6 +22,10 @@ BUILD = $(CC) $(STANDARD) -DTMPFSROOT_VERSION='"$(VERSION)"' $(CPPFLAGS) $(CFLAG
 # archive, so that there is no library more to depend on.
 LDLIBS := $(shell $(CC) $(CFLAGS) -dM -E -x c /dev/null | grep -q COMPARE_AND_SWAP_8 || echo -l:libatomic.a)
 
+# A line for each thing that is made; "make V=1" shows the commands.
+say = $(if $(V),,@echo '  $(1)	$(2)';)
+MAKEFLAGS += --no-print-directory
+
 SOURCES = $(wildcard helper/*.c)
 MAN8 = helper/tmpfsroot.8
 MAN7 = helper/tmpfsroot.cmdline.7
@@ -36,16 +40,16 @@ all: build/tmpfsroot
 static: build/static/tmpfsroot
 
 build/tmpfsroot: $(SOURCES:helper/%.c=build/%.o)
-	$(BUILD) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD,$@)$(BUILD) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 build/static/tmpfsroot: $(SOURCES:helper/%.c=build/static/%.o)
-	$(BUILD) $(LDFLAGS) -static -o $@ $^ $(LDLIBS)
+	$(call say,LD,$@)$(BUILD) $(LDFLAGS) -static -o $@ $^ $(LDLIBS)
 
 build/%.o: helper/%.c build/flags
-	$(BUILD) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(BUILD) -MMD -MP -c -o $@ $<
 
 build/static/%.o: helper/%.c build/static/flags
-	$(BUILD) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(BUILD) -MMD -MP -c -o $@ $<
 
 # Small: without what nobody calls, tables for unwinding, which C does not do, padding to pages and between
 # data; and nothing in it is relocated. The sorting that saves the padding is ld.bfd's and ld.lld's; ld.gold
@@ -62,61 +66,61 @@ build/flags build/static/flags: FORCE
 tools: $(TOOLS)
 build/tools/%: tests/tools/%.c
 	@mkdir -p $(@D)
-	$(BUILD) -static -o $@ $<
+	$(call say,CC,$<)$(BUILD) -static -o $@ $<
 
 # For ThreadSanitizer, which has no static program.
 build/thread/tmpfsroot: $(SOURCES) $(wildcard helper/*.h)
 	@mkdir -p $(@D)
-	$(BUILD) -fsanitize=thread -o $@ $(SOURCES) $(LDLIBS)
+	$(call say,CC,$@)$(BUILD) -fsanitize=thread -o $@ $(SOURCES) $(LDLIBS)
 
 # The address and undefined behaviour sanitizers, of helper and unit tests.
 ASAN = $(BUILD) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 build/asan/tmpfsroot: tests/asan/start.c $(SOURCES) $(wildcard helper/*.h)
 	@mkdir -p $(@D)
-	$(ASAN) -static-libasan -static-libubsan -o $@ $(filter %.c,$^)
+	$(call say,CC,$@)$(ASAN) -static-libasan -static-libubsan -o $@ $(filter %.c,$^)
 
 build/asan/unit/%: tests/unit/%.c $(SOURCES) $(wildcard helper/*.h)
 	@mkdir -p $(@D)
-	$(ASAN) -Ihelper -o $@ $< $(filter-out helper/main.c,$(SOURCES)) -lcmocka
+	$(call say,CC,$@)$(ASAN) -Ihelper -o $@ $< $(filter-out helper/main.c,$(SOURCES)) -lcmocka
 
 # valgrind 3.27 knows the helper's calls, 3.24 does not; its programs are static, and run on any release. The
 # launcher has the helper's name.
 build/valgrind/memcheck:
 	@mkdir -p $(@D)
-	tests/debian --variant=extract --include=valgrind forky build/valgrind/tree
-	cp build/valgrind/tree/usr/libexec/valgrind/memcheck-$(shell dpkg --print-architecture)-linux $@
+	$(call say,GET,$@)tests/debian --variant=extract --include=valgrind forky build/valgrind/tree
+	@cp build/valgrind/tree/usr/libexec/valgrind/memcheck-$(shell dpkg --print-architecture)-linux $@
 
 build/valgrind/tmpfsroot: tests/valgrind/launch.c build/static/tmpfsroot build/valgrind/memcheck
-	mkdir -p -m 1777 build/valgrind/helper/tmp
-	cp build/static/tmpfsroot build/valgrind/helper/tmpfsroot
-	for name in switch_root run-init; do ln -sf tmpfsroot build/valgrind/helper/$$name || exit; done
-	$(BUILD) -static -o $@ $<
+	@mkdir -p -m 1777 build/valgrind/helper/tmp
+	@cp build/static/tmpfsroot build/valgrind/helper/tmpfsroot
+	@for name in switch_root run-init; do ln -sf tmpfsroot build/valgrind/helper/$$name || exit; done
+	$(call say,CC,$<)$(BUILD) -static -o $@ $<
 
 # gcov's counters, which are kept where the namespace tests boot, too. The libc is the one of the program
 # that is shipped, and so are the calls that it makes.
 GCOV = $(STANDARD) -DTMPFSROOT_VERSION='"$(VERSION)"' -g -O0 --coverage -fprofile-update=atomic -fdata-sections -Ihelper
 build/coverage/%.o: helper/%.c $(wildcard helper/*.h)
 	@mkdir -p $(@D)
-	musl-gcc $(GCOV) -c -o $@ $(CURDIR)/$<
+	$(call say,CC,$@)musl-gcc $(GCOV) -c -o $@ $(CURDIR)/$<
 
 build/coverage/tmpfsroot: tests/coverage/counters.c tests/coverage/counters.ld $(SOURCES:helper/%.c=build/coverage/%.o)
-	musl-gcc $(STANDARD) -static -Wl,--wrap=__gcov_exit -Wl,-T,tests/coverage/counters.ld -o $@ $(filter-out %.ld,$^) -lgcov
+	$(call say,LD,$@)musl-gcc $(STANDARD) -static -Wl,--wrap=__gcov_exit -Wl,-T,tests/coverage/counters.ld -o $@ $(filter-out %.ld,$^) -lgcov
 
 build/coverage/unit/%.o: helper/%.c $(wildcard helper/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(GCOV) -c -o $@ $(CURDIR)/$<
+	$(call say,CC,$@)$(CC) $(GCOV) -c -o $@ $(CURDIR)/$<
 
 build/coverage/unit/%: tests/unit/%.c $(patsubst helper/%.c,build/coverage/unit/%.o,$(filter-out helper/main.c,$(SOURCES)))
-	$(CC) $(STANDARD) -Ihelper -o $@ $^ -lcmocka -lgcov
+	$(call say,LD,$@)$(CC) $(STANDARD) -Ihelper -o $@ $^ -lcmocka -lgcov
 
 build/unit/%: tests/unit/%.c $(filter-out build/main.o,$(SOURCES:helper/%.c=build/%.o))
 	@mkdir -p $(@D)
-	$(BUILD) -Ihelper $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+	$(call say,CC,$<)$(BUILD) -Ihelper $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
 # For libFuzzer, the address and the undefined behaviour sanitizer: clang's.
 build/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(SOURCES) $(wildcard helper/*.h)
 	@mkdir -p $(@D)
-	clang $(STANDARD) -DTMPFSROOT_VERSION='"$(VERSION)"' -g -O1 $(WARNINGS) -fno-sanitize-recover=all \
+	$(call say,CC,$<)clang $(STANDARD) -DTMPFSROOT_VERSION='"$(VERSION)"' -g -O1 $(WARNINGS) -fno-sanitize-recover=all \
 		-fsanitize=fuzzer,address,undefined -Ihelper -o $@ $< $(filter-out helper/main.c,$(SOURCES))
 
 install: all
@@ -133,98 +137,66 @@ install: all
 	for file in $(INITRAMFS_TOOLS); do $(INSTALL) -D -m 0755 hooks/initramfs-tools/$$file $(DESTDIR)$(initramfstoolsdir)/$$file || exit; done
 
 deps:
-	tests/deps all
+	tests/deps check
 
 demo:
 	tests/deps demo
-	$(MAKE) static CC=musl-gcc
-	tests/vm/demo
+	@$(MAKE) static CC=musl-gcc
+	@tests/vm/demo
 
-# What runs unattended, but for four files of machines, which check-vm has: other architectures, images of dracut that
-# fail, images of installed packages, and memory down to where the move is refused. The quick tests need no machine.
-PROVE = CMOCKA_MESSAGE_OUTPUT=TAP prove --timer --failures --comments --exec ''
-SLOW = $(addprefix tests/ns/,$(addsuffix .bats,bench faults giveback hostile progress realroot scale threads))
-QUICK = $(UNIT) $(filter-out $(SLOW),$(wildcard tests/ns/*.bats)) $(wildcard tests/hooks/*.bats)
-VM = $(wildcard tests/vm/*.bats)
-APART = $(addprefix tests/vm/,$(addsuffix .bats,cross dracut-failures memory package-images))
-
-check: deps
-	$(MAKE) lint programs $(FUZZ)
-	$(PROVE) $(QUICK) $(SLOW) tests/fuzz/run $(filter-out $(APART),$(VM))
+# The tests, by what tests/list names for each target:
+#
+#   check-quick  lint apart, all that needs no virtual machine: unit and namespace tests, a fault of each call
+#   check        the whole product once, on Debian 13: the same, lint, packages, and machines
+#   check-all    every cell of every matrix: Debian 12, 13 and forky, more faults, all that check leaves out, other
+#                architectures, sanitizers, memcheck, coverage, fuzzing, boots in a row
+#   fuzz         each parser for a minute
+#   lint         format, static analysis, man pages, and whether the documents name what the program knows
+#
+# ONLY= is a regular expression of what is run of them: make check-all ONLY=packages. Two machines run at a time
+# where there are two processors. What is skipped, or left to check-all, is shown with the reason.
+PROVE = CMOCKA_MESSAGE_OUTPUT=TAP prove --timer --directives --failures --comments --jobs $$(nproc) --exec 'sh -c'
+run = tests/list $(1) | grep -E -e '$(or $(ONLY),.)' | $(PROVE) -
 
 check-quick:
-	tests/deps quick
-	$(MAKE) programs
-	$(PROVE) $(QUICK)
+	@tests/deps quick
+	@$(MAKE) -j $$(nproc) programs
+	@$(call run,quick)
+
+check:
+	@tests/deps check
+	@$(MAKE) -j $$(nproc) programs
+	@echo "Left to check-all: Debian 12 and forky, more faults of each call, other architectures, images of installed"
+	@echo "packages, sanitizers, memcheck, coverage, fuzzing, boots in a row, and what is said below to be."
+	@$(call run,check)
+
+check-all:
+	@tests/deps all
+	@$(MAKE) -j $$(nproc) programs build/asan/tmpfsroot $(UNIT:build/%=build/asan/%) \
+		build/coverage/tmpfsroot $(UNIT:build/%=build/coverage/%) $(FUZZ)
+	@$(MAKE) build/valgrind/tmpfsroot CC=musl-gcc
+	@export CHECK_ALL=yes; $(call run,all)
 
 # What a package's build runs: nothing of it needs root, nor a kernel of its own.
 check-build: all $(UNIT)
-	$(PROVE) $(UNIT) $(wildcard tests/hooks/*.bats)
-
-check-vm:
-	tests/deps vm
-	$(MAKE) programs
-	$(PROVE) $(VM)
-
-# More namespace tests on machines of other architectures than check-vm has.
-check-cross:
-	tests/deps vm
-	$(MAKE) programs
-	TMPFSROOT_CROSS=all $(PROVE) tests/vm/cross.bats
-
-# Unit and namespace tests, with the sanitizers and in valgrind: those that move, and that let it fail.
-# With the sanitizers open() is openat(), and malloc() is theirs: with a point more there are as many faults to make.
-COVERS = $(filter-out $(addprefix tests/ns/,$(addsuffix .bats,bench documents scale threads)),$(wildcard tests/ns/*.bats))
-MOVES = $(COVERS) tests/ns/scale.bats
-check-asan:
-	tests/deps quick
-	$(MAKE) programs build/asan/tmpfsroot $(UNIT:build/%=build/asan/%)
-	$(PROVE) $(UNIT:build/%=build/asan/%)
-	FAULT_POINTS=4 ASAN_OPTIONS=detect_leaks=0:handle_segv=0 TMPFSROOT_TEST_HELPER=$(CURDIR)/build/asan/tmpfsroot $(PROVE) $(MOVES)
-
-check-valgrind:
-	tests/deps quick valgrind
-	$(MAKE) programs
-	$(MAKE) build/valgrind/tmpfsroot CC=musl-gcc
-	CMOCKA_MESSAGE_OUTPUT=TAP VALGRIND_LAUNCHER=/proc/self/exe VALGRIND_LIB=build/valgrind/tree/usr/libexec/valgrind \
-		prove --timer --exec 'build/valgrind/memcheck -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite' $(UNIT)
-	TMPFSROOT_TEST_MEMCHECK=$(CURDIR)/build/valgrind $(PROVE) $(MOVES)
-
-# What unit tests and the namespace tests that move reach of the helper, with a point more for each fault than
-# check has. The manual pages' commands and the sizes are of the program that is shipped.
-coverage:
-	tests/deps quick coverage
-	rm -rf build/coverage
-	$(MAKE) programs build/coverage/tmpfsroot $(UNIT:build/%=build/coverage/%)
-	$(PROVE) $(UNIT:build/%=build/coverage/%)
-	FAULT_POINTS=4 TMPFSROOT_TEST_HELPER=$(CURDIR)/build/coverage/tmpfsroot $(PROVE) $(COVERS) 9<>build/coverage/counters; status=$$?; \
-		TMPFSROOT_COUNTERS=write build/coverage/tmpfsroot 9<>build/coverage/counters && exit $$status
-	gcovr --root . --filter helper/ --branches build/coverage | sed -n '/^TOTAL/p'
-	gcovr --root . --filter helper/ --json - build/coverage | tests/coverage/unreached
-	gcovr --root . --filter helper/ --fail-under-line 90 build/coverage
-
-# 50 boots in a row, all the same.
-soak:
-	tests/deps vm
-	$(MAKE) programs
-	$(PROVE) tests/soak/soak.bats
+	@printf '%s\n' $(UNIT) tests/hooks/*.bats | $(PROVE) -
 
 # Each parser for a minute.
 fuzz:
-	tests/deps fuzz
-	$(MAKE) all static CC=musl-gcc $(FUZZ)
-	FUZZ_SECONDS=60 tests/fuzz/run
+	@tests/deps fuzz
+	@$(MAKE) $(FUZZ)
+	@FUZZ_SECONDS=60 tests/fuzz/run
 
 # Performance is shown, never tested: ratios in one run against cp, tar, cpio, rsync.
 bench:
-	tests/deps bench
-	$(MAKE) static CC=musl-gcc
-	tests/bench/bench
+	@tests/deps bench
+	@$(MAKE) static CC=musl-gcc
+	@tests/bench/bench
 
 bench-figures:
-	tests/deps bench
-	$(MAKE) static CC=musl-gcc
-	tests/bench/draw
+	@tests/deps bench
+	@$(MAKE) static CC=musl-gcc
+	@tests/bench/draw
 
 # The sources of the last commit, and packages of them, each in build/ by its name.
 dist:
@@ -236,12 +208,13 @@ arch: dist
 deb rpm arch:
 	packaging/build $@ build/tmpfsroot-$(VERSION).tar.gz build/$@
 
+# The static program is musl's: small, and the one that the tests boot.
 programs: all tools $(UNIT) build/thread/tmpfsroot
-	$(MAKE) static CC=musl-gcc
+	@$(MAKE) static CC=musl-gcc
 
 lint:
-	tests/deps lint
-	tests/lint
+	@tests/deps lint
+	@tests/lint
 
 clean:
 	rm -rf build
@@ -249,5 +222,5 @@ clean:
 -include $(wildcard build/*.d build/static/*.d)
 
 FORCE:
-.PHONY: all static tools install deps demo check check-quick check-build check-vm check-cross check-asan check-valgrind \
-	coverage fuzz soak dist deb rpm arch bench bench-figures programs lint clean FORCE
+.PHONY: all static tools install deps demo check-quick check check-all check-build fuzz dist deb rpm arch bench \
+	bench-figures programs lint clean FORCE

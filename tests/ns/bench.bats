@@ -3,7 +3,10 @@
 # The benchmark that "make bench" runs works: here with one round of one tree and two contenders.  What
 # it finds is shown, and judged nowhere.
 
+load namespace
+
 @test "the benchmark prints its tables" {
+	left_to_check_all 'make bench'
 	cd "$BATS_TEST_DIRNAME/../.."
 	ROUNDS=1 REPEAT=0 TREES=B CONTENDERS='ours plain' run tests/bench/bench
 	echo "$output"

@@ -37,19 +37,23 @@ fails_at()
 }
 
 @test "copying fails, on tmpfs" {
+	left_to_check_all 'faults.py lets each kind of call fail once'
 	fails_at tmpfs write:error=ENOSPC:when=2000 pwrite64:error=EIO:when=25
 }
 
 @test "making files fails: devices, links, symlinks, directories" {
+	left_to_check_all 'faults.py lets each kind of call fail once'
 	fails_at tmpfs mknodat:error=ENOSPC:when=12 linkat:error=EMLINK:when=90 \
 		symlinkat:error=ENOSPC:when=9 mkdirat:error=ENOSPC:when=300
 }
 
 @test "releasing fails: a name, a chunk" {
+	left_to_check_all 'faults.py lets each kind of call fail once'
 	fails_at ramfs unlinkat:error=EIO:when=1000 ftruncate:error=EIO:when=40
 }
 
 @test "metadata fails: owner, mode, attributes, times" {
+	left_to_check_all 'faults.py lets each kind of call fail once'
 	fails_at tmpfs fchown:error=EPERM:when=5 fchown:error=EPERM:when=400 fchmod:error=EPERM:when=2500 \
 		fsetxattr:error=ENOSPC:when=4 utimensat:error=EPERM:when=3000
 }
@@ -72,6 +76,7 @@ way_back_fails()
 
 # Others remove the directory "gone" before the way back has opened it, and make "made" when that was looked for.
 @test "others change the tree while it is given back: their file is kept, and what has no place any more is in the target" {
+	left_to_check_all 'not promised'
 	boot -p 'mkdir tree; for i in 1 2 3 4 gone 5 6 7 8; do mkdir tree/$i; echo $i >tree/$i/inside; done
 			echo ours >tree/made; mkdir tree/end; echo last >tree/end/last
 			(for _ in $(seq 900); do ! grep -qs "mkdirat(.*gone.*EEXIST" ../trace || break; sleep 0.01; done; rmdir tree/gone) &
@@ -102,6 +107,7 @@ disturbed()
 }
 
 @test "others delete one of two names while it is given back: the other one has the content" {
+	left_to_check_all 'not promised'
 	for gone in one two; do
 		rm -rf "${BATS_TEST_TMPDIR:?}"/*
 		disturbed 'mkdir -p tree/end; echo content >tree/one; ln tree/one tree/two; echo last >tree/end/last' \
@@ -111,6 +117,7 @@ disturbed()
 }
 
 @test "others rename a file that was cut while it is given back: its parts are where they can be found" {
+	left_to_check_all 'not promised'
 	disturbed 'mkdir tree; yes | head -c 20000000 >tree/large' 'mv tree/large tree/renamed' \
 		'[ ! -e tree/large ]; cut=$(stat -c %s tree/renamed); echo "cut at $cut"
 			{ cat tree/renamed; tail -c +$((cut + 1)) run/tmpfsroot/target/tree/large; } >../both; yes | head -c 20000000 | cmp - ../both && echo same' \
@@ -120,6 +127,7 @@ disturbed()
 }
 
 @test "or it gets its name back in the shell: the next way back gives it back" {
+	left_to_check_all 'not promised'
 	not_by_memcheck "the program in its /proc/self/exe is not in this root"
 	boot -k quiet -p "mkdir tree; yes | head -c 20000000 >tree/large; $(in_shell 'mv /tree/renamed /tree/large')
 			$(behind_fault 'mv tree/large tree/renamed')" \
@@ -131,6 +139,7 @@ disturbed()
 }
 
 @test "others rename a file away and back while it is given back: what has no place is in the target" {
+	left_to_check_all 'not promised'
 	disturbed 'mkdir -p tree/end; echo content >tree/one; ln tree/one tree/two; echo last >tree/end/last' 'rm tree/two; mv tree/one tree/away
 			for _ in $(seq 900); do ! grep -qs "statx(.*one.*ENOENT" ../trace || break; sleep 0.01; done; mv tree/away tree/one' \
 		'cat tree/two run/tmpfsroot/target/tree/one; stat -c %s tree/one' \
@@ -152,6 +161,7 @@ disturbed()
 }
 
 @test "giving back fails once more, after a shell: init is not started in a part of the tree" {
+	left_to_check_all 'not promised'
 	boot -t tmpfs -k rd.emergency=reboot -p 'mkdir -p run/tmpfsroot/target
 			mount -t tmpfs tmpfsroot run/tmpfsroot/target; mkfifo run/tmpfsroot/target/rest' \
 		-a '[ -p run/tmpfsroot/target/rest ]; [ ! -e rest ]' \
@@ -163,6 +173,7 @@ disturbed()
 }
 
 @test "whether a move was interrupted cannot be told: init is not started in what may be a part of the tree" {
+	left_to_check_all 'not promised'
 	not_by_memcheck "the program in its /proc/self/exe is not in this root"
 	for when in self/mountinfo:1+ /run/tmpfsroot/target:1 /run/tmpfsroot/torn:1 cmdline:1; do
 		boot -t tmpfs -k rd.emergency=reboot -p 'mkdir -p run/tmpfsroot/target; mount -t tmpfs tmpfsroot run/tmpfsroot/target' \
@@ -230,7 +241,8 @@ spread()
 }
 
 @test "each kind of call fails at points all over the tree, on ramfs and tmpfs" {
-	not_by_memcheck "it takes long, and faults.bats lets each kind of call fail"
+	not_by_memcheck "it takes long, and faults.py lets each kind of call fail"
+	left_to_check_all 'faults.py lets each kind of call fail once'
 	back=0
 	options=--dense
 	spread 6 write:error=ENOSPC pwrite64:error=ENOSPC unlinkat:error=EIO \
@@ -248,6 +260,7 @@ there='there() { for pid in $(pgrep -x tmpfsroot); do [ "/proc/$pid/root" -ef "$
 
 @test "a signal ends the move at any moment, with all workers: all is back, or all is moved" {
 	not_by_memcheck "the process with the helper's name is its launcher, which ends"
+	left_to_check_all 'faults.py sends signals at some moments'
 	local back=0 took moment
 	boot -p "hardtree --many 8000 tree; $there"'
 		{ soon; start=$(date +%s%3N); while there; do sleep 0.001; done; echo $(($(date +%s%3N) - start)) >../took; } 2>/dev/null &' \

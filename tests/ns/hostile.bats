@@ -77,6 +77,7 @@ while_moving()
 }
 
 @test "a file grows, shrinks or vanishes while it is moved" {
+	left_to_check_all 'not promised'
 	while_moving 'echo more >>grows; head -c 3000000 /dev/zero >>large; [ $(stat -c %s large) -lt 20000000 ] || : >large;'
 	while_moving 'head -c 3000000 /dev/zero >shrinks; : >shrinks; head -c 10 /dev/zero >shrinks;' tmpfs
 	while_moving 'for i in 1 2 3 4 5 6 7 8 9; do echo x >$i; ln -f $i link-$i; mkdir d-$i; done; rm -rf *;'
@@ -85,6 +86,7 @@ while_moving()
 
 # What was moved by the first name has nothing left; but it keeps what it has while somebody has it open.
 @test "one of two names is deleted when it was moved: the other one has its content in the new root" {
+	left_to_check_all 'not promised'
 	for hold in : 'exec 8>>tree/one'; do
 		rm -rf "${BATS_TEST_TMPDIR:?}"/*
 		boot -p "mkdir tree; echo content >tree/one; ln tree/one tree/two
@@ -99,6 +101,7 @@ while_moving()
 
 # Whoever opens the file is kept waiting, and it grows meanwhile.
 @test "a file that has grown when it is copied: none of it is lost" {
+	left_to_check_all 'not promised'
 	local size hold
 	for kind in '0 :' '5 :' '6000000 :' '6000000 exec 8<tree/grows'; do
 		read -r size hold <<<"$kind"
@@ -117,6 +120,7 @@ while_moving()
 
 # Likewise it is cut, or unlinked. A large one is opened to be looked at first.
 @test "a file that has shrunk or vanished when it is copied: moved as it is then, or all is given back" {
+	left_to_check_all 'not promised'
 	local size left hold outcome
 	for kind in '5 0 :' '5 2 :' '6000000 0 :' '6000000 2 :' '6000000 5000000 exec 8<tree/less'; do
 		read -r size left hold <<<"$kind"
@@ -148,6 +152,7 @@ assert warning.startswith("/tree/a\"b\\c\nd\xe9 has gone while it was moved"), w
 
 # It is open and so not cut by us, and read when it is cut; it has two names, or one.
 @test "a file that shrinks while it is copied: what is given back is what it is then" {
+	left_to_check_all 'not promised'
 	for link in : 'ln tree/less tree/link' 'mkdir other; ln tree/less other/link'; do
 		rm -rf "${BATS_TEST_TMPDIR:?}"/*
 		boot -p "mkdir tree; yes | head -c 6000000 >tree/less; $link; touch ../moving
@@ -184,6 +189,7 @@ slowly()
 }
 
 @test "a large file that somebody appends to while it is cut: what is appended comes along" {
+	left_to_check_all 'not promised'
 	boot -p "$(while_cut 'at 2; printf one >>tree/large; printf two >>tree/large; at 4; printf three >>tree/large; truncate -s +5000 tree/large')" \
 		-a '{ yes | head -c 20000000; printf onetwothree; head -c 5000 /dev/zero; } | cmp - "$root/tree/large" && [ ! -s tree/large ] && echo same' \
 		-w "$(slowly -e inject=ftruncate:delay_exit=800000:when=2+)" -- \
@@ -193,6 +199,7 @@ slowly()
 }
 
 @test "and then the move fails: it is given back with what was appended, before and after that" {
+	left_to_check_all 'not promised'
 	local when more
 	for when in 'at 2' 'at 4' 'at 2 '; do
 		[ "$when" != 'at 2 ' ] || more='-e inject=fsetxattr:error=ENOSPC' # no note of it
@@ -206,6 +213,7 @@ slowly()
 }
 
 @test "or all of it was cut, and it cannot be unlinked: it is given back with what was appended then" {
+	left_to_check_all 'not promised'
 	boot -p "$(while_cut 'for _ in $(seq 20000); do ! grep -qs unlinkat ../trace || break; done; yes more | head -c 9000 >>tree/large; touch ../appended')" \
 		-a '{ yes | head -c 20000000; yes more | head -c 9000; } | cmp - tree/large && [ ../appended -ot ../trace ] && echo same' \
 		-w "taskset -c 0 $(slowly -P large -e trace=ftruncate,unlinkat -e inject=unlinkat:error=EPERM:delay_exit=2000000:when=1)" -- tmpfsroot --onfail=reboot /init
@@ -214,6 +222,7 @@ slowly()
 }
 
 @test "or it fails in what was appended, which ends with a hole: that is given back, too" {
+	left_to_check_all 'not promised'
 	boot -p "$(while_cut 'at 4; truncate -s +5000 tree/large')" \
 		-a '{ yes | head -c 20000000; head -c 5000 /dev/zero; } | cmp - tree/large && echo same' \
 		-w "$(slowly -e inject=ftruncate:error=EIO:when=5)" -- tmpfsroot --onfail=reboot /init
@@ -222,6 +231,7 @@ slowly()
 }
 
 @test "or it is appended to in the shell after a way back that has failed in it: the next one gives back that, too" {
+	left_to_check_all 'not promised'
 	not_by_memcheck "the program in its /proc/self/exe is not in this root"
 	boot -k quiet -p "mkdir tree; yes | head -c 20000000 >tree/large; $(in_shell 'stat -c %s /tree/large; yes late | head -c 9000 >>/tree/large')" \
 		-a 'cd "$root"; { yes | head -c 20000000; yes late | head -c 9000; } | cmp - tree/large && echo same' \
@@ -232,6 +242,7 @@ slowly()
 
 # The limit for a file's size makes the second way back write less than it was asked to.
 @test "or the way back stops within a page, and it is appended to then: the next one gives back that, too" {
+	left_to_check_all 'not promised'
 	not_by_memcheck "the program in its /proc/self/exe is not in this root"
 	local limit='for pid in $(pgrep -x tmpfsroot); do ! [ /proc/$pid/root -ef . ] || prlimit --pid=$pid --fsize='
 	boot -k quiet -p "mkdir tree; yes | head -c 20000000 >tree/large
@@ -246,6 +257,7 @@ slowly()
 }
 
 @test "or another takes its place: that stays" {
+	left_to_check_all 'not promised'
 	boot -p "$(while_cut 'at 2; yes new | head -c 21000000 >new; mv new tree/large; touch ../renamed')" \
 		-a 'yes new | head -c 21000000 | cmp - tree/large && [ ../renamed -ot ../trace ] && echo same' \
 		-w "$(slowly -e inject=utimensat:delay_enter=1000000 -e inject=ftruncate:error=EIO:when=4)" -- tmpfsroot --onfail=reboot /init
@@ -254,6 +266,7 @@ slowly()
 }
 
 @test "or another takes its place, and nothing else fails: that is not unlinked, and all is given back" {
+	left_to_check_all 'not promised'
 	local held
 	for held in : 'exec 8<tree/large'; do
 		rm -rf "${BATS_TEST_TMPDIR:?}"/*
@@ -265,6 +278,7 @@ slowly()
 }
 
 @test "or its writer makes it shorter: what is given back is what it is then" {
+	left_to_check_all 'not promised'
 	boot -p "$(while_cut 'at 2; truncate -s 5 tree/large')" -a 'yes | head -c 5 | cmp - tree/large && echo same' \
 		-w "$(slowly)" -- tmpfsroot --onfail=reboot /init
 	[ "$status" -eq 129 ]
@@ -278,6 +292,7 @@ slowly()
 }
 
 @test "or what is appended does not fit, before the first cut: it stays where it is" {
+	left_to_check_all 'not promised'
 	boot -p "$(while_cut 'at 1; head -c 60000000 /dev/zero >>tree/large')" \
 		-a '{ yes | head -c 20000000; head -c 60000000 /dev/zero; } | cmp - tree/large && echo same' \
 		-w "$(slowly "$(behind 1)")" -- tmpfsroot --onfail=reboot --opts=size=60M /init
@@ -286,6 +301,7 @@ slowly()
 }
 
 @test "or after it, but there is room without what both trees have of it: all is given back" {
+	left_to_check_all 'not promised'
 	local bytes
 	boot -n -p 'mkdir tree; yes | head -c 20000000 >tree/large' -- tmpfsroot --dry-run /init
 	bytes=$(sed -n 's/^bytes to allocate: \([0-9]*\) .*/\1/p' <<<"$output")
@@ -299,6 +315,7 @@ slowly()
 
 # What is appended is more than the new tmpfs may have, whatever of the rest is in it by then.
 @test "or there is none: all of both is kept, and given back when there is room" {
+	left_to_check_all 'not promised'
 	not_by_memcheck "the program in its /proc/self/exe is not in this root"
 	[ -z "${ASAN_OPTIONS-}" ] || skip "it has libraries, which are in the target when it starts over"
 	boot -k quiet -p "$(while_cut 'at 2; head -c 70000000 /dev/zero >>tree/large') $(in_shell 'ls -l /tree/large; mount -o remount,size=200M /run/tmpfsroot/target')" \
@@ -311,6 +328,7 @@ slowly()
 }
 
 @test "or there is none, and none for a note of the cut: all of both is kept, and not joined by the next one" {
+	left_to_check_all 'not promised'
 	not_by_memcheck "the program in its /proc/self/exe is not in this root"
 	[ -z "${ASAN_OPTIONS-}" ] || skip "it has libraries, which are in the target when it starts over"
 	boot -k quiet -p "$(while_cut 'at 2; head -c 70000000 /dev/zero >>tree/large') $(in_shell '[ ! -e /run/again ] || exec /usr/lib/tmpfsroot/busybox reboot -f; touch /run/again; echo once more')" \
@@ -322,6 +340,7 @@ slowly()
 }
 
 @test "a file with two names that somebody appends to after it was cut, and the move fails: both are given back" {
+	left_to_check_all 'not promised'
 	boot -p 'mkdir tree; mknod tree/before p; yes | head -c 50000 >tree/log; ln tree/log tree/link; mknod tree/behind p
 			(for _ in $(seq 20000); do [ "$(grep -cs mknodat ../trace)" = 2 ] && break; done
 				[ ! -s tree/log ] && printf late >>tree/log && touch ../late) >/dev/null 2>&1 &' \
@@ -333,6 +352,7 @@ slowly()
 }
 
 @test "a file with two names that is given back, and made shorter in the shell before the next way back: it stays that" {
+	left_to_check_all 'not promised'
 	not_by_memcheck "the program in its /proc/self/exe is not in this root"
 	boot -k quiet -p "mkdir tree tree/sub; yes | head -c 50000 >tree/log; ln tree/log tree/link; mknod tree/sub/a p
 			$(in_shell 'stat -c %s /tree/log; echo new >/tree/log')" \
@@ -344,6 +364,7 @@ slowly()
 
 # It is open, and keeps its content while its other name is in the source.
 @test "a file with two names that its writer makes shorter after it was copied: what is given back is what it is then" {
+	left_to_check_all 'not promised'
 	boot -p 'mkdir tree; mknod tree/before p; yes | head -c 50000 >tree/log; ln tree/log tree/link; mknod tree/behind p
 			(exec 8<>tree/log; touch ../held; for _ in $(seq 20000); do ! grep -qsE "utimensat\(.*(log|link)>" ../trace || break; done
 				sleep 0.1; [ "$(grep -c mknodat ../trace)" = 2 ] && truncate -s 2 tree/log && touch ../shorter; sleep 3) >/dev/null 2>&1 &
@@ -369,8 +390,14 @@ mounts_late()
 	[ "$status" -eq 0 ]
 	[[ "$output" == *$'\n'"$1"$'\nfile\nbelow\nalive' ]]
 }
-@test "a mount appears below the tree while it is counted: what is on it, and below it, stays" { mounts_late 1; }
-@test "a mount appears below the tree while it is moved: what is on it, and below it, stays" { mounts_late 2; }
+@test "a mount appears below the tree while it is counted: what is on it, and below it, stays" {
+	left_to_check_all 'not promised'
+	mounts_late 1
+}
+@test "a mount appears below the tree while it is moved: what is on it, and below it, stays" {
+	left_to_check_all 'not promised'
+	mounts_late 2
+}
 
 @test "immutable and append-only files: of a real root they are copied, an initramfs with them is refused or given back" {
 	boot -k quiet -p 'mkdir new; truncate -s 32M ../disk; mkfs.ext4 -q ../disk; mount -o loop ../disk new; mkdir new/bin new/d

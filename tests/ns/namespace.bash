@@ -4,6 +4,9 @@
 # shellcheck disable=SC2016 # what is expanded there, not here
 # shellcheck disable=SC2034 # lines is for the tests
 
+# shellcheck source=SCRIPTDIR/../common.bash
+source "$BATS_TEST_DIRNAME/../common.bash"
+
 # What the address sanitizer says of a root without /proc is left out; what it finds is a failure.
 sanitize()
 {

@@ -23,7 +23,8 @@ states.setblocking(False)
 server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 server.bind("run/systemd/new")
 server.listen(1)
-os.rename("run/systemd/new", "run/systemd/private")  # who sees it may call
+os.rename("run/systemd/new", "run/systemd/private")
+print("ready", flush=True)  # who reads this may call
 signal.alarm(int(os.environ.get("TMPFSROOT_TEST_SECONDS", 20)))  # where nobody calls
 for descriptor in 1, 2:  # nor for its output
     os.close(descriptor)

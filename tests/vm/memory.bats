@@ -17,32 +17,19 @@ field() {
 	sed -n "s/^REPORT  *\"$2\": \([0-9]*\),\$/\1/p" "$logs/$1.log"
 }
 
-# Boots the machines that are full of one file, all at once, when a test first asks for one.
-full() {
-	local block=$BATS_FILE_TMPDIR/block pids=()
-	[ -e "$block" ] && return
-	head -c 4000037 /dev/urandom >"$block" # never in step with the chunks of the move
-	machine bookworm ramfs root=/dev/ram0 &
-	pids+=($!)
-	machine forky ramfs root=/dev/ram0 &
-	pids+=($!)
-	machine trixie tmpfs ''
-	wait "${pids[@]}"
+setup() {
+	[ -e "$BATS_FILE_TMPDIR/block" ] || head -c 4000037 /dev/urandom >"$BATS_FILE_TMPDIR/block" # never in step with the chunks
+	rootfs=ramfs
+	[ "$suite" != trixie ] || rootfs=tmpfs
 }
 
-machine() {
-	local memory=512
-	tiny "full-$1-$2" "$1" "rd.tmpfsroot.onfail=poweroff $3" "$vm/guest/memory:/init" \
-		"$BATS_FILE_TMPDIR/block:/block" "$tools/oldroot:/usr/bin/oldroot" </dev/null
-}
-
-# filled SUITE KIND
-filled() {
-	local name=full-$1-$2 size memory hash
-	full
+@test "a file is moved where memory is 1.1 times its size" {
+	local name=full size memory=512 hash
+	tiny "$name" "rd.tmpfsroot.onfail=poweroff $(words_for "$rootfs")" "$vm/guest/memory:/init" \
+		"$BATS_FILE_TMPDIR/block:/block" "$tools/oldroot:/usr/bin/oldroot"
 	shows "$name" 'GUEST DONE'
 	never "$name" 'Kernel panic|Out of memory|oom-kill'
-	shows "$name" "RESULT rootfs=$2"
+	shows "$name" "RESULT rootfs=$rootfs"
 	memory=$(result "$name" memory)
 	size=$(($(result "$name" blocks) * 4000037))
 	[ $((size * 11)) -ge $((memory * 10)) ]
@@ -66,19 +53,15 @@ filled() {
 	[ "$(result "$name" before_kb)" -le 65536 ]
 }
 
-@test "6.1, rootfs a ramfs: a file is moved where memory is 1.1 times its size" { filled bookworm ramfs; }
-@test "7.2, rootfs a ramfs: a file is moved where memory is 1.1 times its size" { filled forky ramfs; }
-@test "6.12, rootfs a tmpfs: a file is moved where memory is 1.1 times its size" { filled trixie tmpfs; }
 
-# step SUITE KIND KILOBYTES: moved, or refused by the right figures, and the kernel has never to kill.
+# step KILOBYTES: moved, or refused by the right figures, and the kernel has never to kill.
 step() {
-	local name=stair-$1-$3 memory=320 wanted=()
-	[ "$2" = tmpfs ] || wanted=(root=/dev/ram0)
+	local name=stair-$1 memory=320
 	rm -f "$logs/$name.outcome"
-	tiny "$name" "$1" "rd.tmpfsroot.onfail=continue left=$3 ${wanted[*]}" "$vm/guest/memory:/init" \
-		"$BATS_FILE_TMPDIR/block:/block" </dev/null
+	tiny "$name" "rd.tmpfsroot.onfail=continue left=$1 $(words_for "$rootfs")" "$vm/guest/memory:/init" \
+		"$BATS_FILE_TMPDIR/block:/block"
 	never "$name" 'Kernel panic|Out of memory|oom-kill'
-	shows "$name" "RESULT rootfs=$2"
+	shows "$name" "RESULT rootfs=$rootfs"
 	shows "$name" 'GUEST DONE'
 	if [ -z "$(result "$name" after)" ]; then
 		matches "$name" '^RESULT rest='
@@ -99,21 +82,15 @@ step() {
 	fi
 }
 
-# staircase SUITE KIND: the first is moved, the last refused.
-staircase() {
-	local left pids=()
-	[ -e "$BATS_FILE_TMPDIR/block" ] || head -c 4000037 /dev/urandom >"$BATS_FILE_TMPDIR/block"
+@test "less and less memory, until the move is refused" {
+	local left
+	left_to_check_all 'eight machines'
 	for left in 30000 16000 9000 6000 5000 4000 3000 2000; do
-		step "$1" "$2" "$left" &
-		pids+=($!)
-		[ ${#pids[@]} = 2 ] || continue
-		wait "${pids[0]}"
-		wait "${pids[1]}"
-		pids=()
+		step "$left"
 	done
-	cat "$logs/stair-$1"-*.outcome
-	[ "$(cat "$logs/stair-$1-30000.outcome")" = moved ]
-	[ "$(cat "$logs/stair-$1-2000.outcome")" = refused ]
+	cat "$logs/stair"-*.outcome
+	[ "$(cat "$logs/stair-30000.outcome")" = moved ]
+	[ "$(cat "$logs/stair-2000.outcome")" = refused ]
 	# What the move needs: each refusal names the same, and where it was moved there was as much.
 	awk '/^tmpfsroot: .* of memory are available, the move needs / {
 			match($0, /needs [^ ]* [KM]iB/)
@@ -130,19 +107,16 @@ staircase() {
 					wrong = name ": " before[name] " were enough, not " least
 			print wrong
 			exit !least || wrong != ""
-		}' "$logs/stair-$1"-{2000,3000,4000,5000,6000,9000,16000,30000}.log
+		}' "$logs/stair"-{2000,3000,4000,5000,6000,9000,16000,30000}.log
 }
 
-@test "6.1, rootfs a ramfs: less and less memory, until the move is refused" { staircase bookworm ramfs; }
-@test "7.2, rootfs a ramfs: less and less memory, until the move is refused" { staircase forky ramfs; }
-@test "6.12, rootfs a tmpfs: less and less memory, until the move is refused" { staircase trixie tmpfs; }
 
 # A root of 288 MiB that makes a small image: what is repeated has a length that no page or chunk is
 # a multiple of.
 image() {
 	local new=$BATS_FILE_TMPDIR/root tree i
 	[ -e "$BATS_FILE_TMPDIR/root.squashfs" ] && return
-	tree=$("$vm/tree" bookworm)
+	tree=$("$vm/tree" "$suite")
 	mkdir -p "$new"/{bin,sbin,usr/bin,usr/lib,dev,proc,sys,run,data}
 	cp "$tree/busybox" "$new/bin/busybox"
 	ln -s busybox "$new/bin/sh"
@@ -168,10 +142,10 @@ image() {
 sysroot() {
 	local memory=$2 tree
 	image
-	tree=$("$vm/tree" bookworm)
-	tiny "$1" bookworm "root=/dev/loop0 $3" "$vm/guest/sysroot:/init" @tmpfsroot:/usr/bin/switch_root \
+	tree=$("$vm/tree" "$suite")
+	tiny "$1" "root=/dev/loop0 $3" "$vm/guest/sysroot:/init" @tmpfsroot:/usr/bin/switch_root \
 		"$BATS_FILE_TMPDIR/root.squashfs:/root.squashfs" "$tree/modules/loop.ko:/modules/loop.ko" \
-		"$tree/modules/squashfs.ko:/modules/squashfs.ko" </dev/null
+		"$tree/modules/squashfs.ko:/modules/squashfs.ko"
 	never "$1" 'Kernel panic|Out of memory|oom-kill'
 }
 
@@ -201,6 +175,7 @@ from_disk() {
 }
 
 @test "rd.tmpfsroot=auto: a root that does not fit boots from its device, with a warning" {
+	left_to_check_all 'tests/ns/realroot.bats shows it'
 	sysroot sysroot-auto 256 rd.tmpfsroot=auto
 	from_disk sysroot-auto
 	matches sysroot-auto 'switch_root: .*(tmpfs holds|memory are available)'
@@ -208,6 +183,7 @@ from_disk() {
 }
 
 @test "rd.tmpfsroot=yes: a root that does not fit is refused, and onfail= says what follows" {
+	left_to_check_all 'tests/ns/realroot.bats shows it'
 	sysroot sysroot-no 256 'rd.tmpfsroot=yes rd.tmpfsroot.onfail=poweroff'
 	matches sysroot-no 'switch_root: .*(tmpfs holds|memory are available)'
 	matches sysroot-no 'reboot: Power down'

@@ -10,7 +10,7 @@ setup_file() {
 	need "$helper" "$tools/oldroot"
 }
 
-# newroot NAME SUITE WORDS FILE:PATH...
+# newroot NAME WORDS FILE:PATH...
 newroot() {
 	local name=$1
 	tiny "$@" "$vm/guest/newroot:/init" "$tools/oldroot:/usr/bin/oldroot" \
@@ -30,13 +30,13 @@ newroot() {
 }
 
 @test "switch_root to a tmpfs, rootfs a tmpfs" {
-	newroot switch-tmpfs bookworm 'on=tmpfs by=switch_root'
+	newroot switch-tmpfs 'on=tmpfs by=switch_root'
 	[[ $(result switch-tmpfs mount) == *'/ tmpfs new '* ]]
 }
 
 @test "switch_root to a read-only squashfs, rootfs a ramfs" {
 	local tree new=$BATS_TEST_TMPDIR/new
-	tree=$("$vm/tree" bookworm)
+	tree=$("$vm/tree" "$suite")
 	mkdir -p "$new"/{bin,sbin,usr/bin,usr/lib,dev,proc,sys,run}
 	cp "$tree/busybox" "$new/bin/busybox"
 	ln -s busybox "$new/bin/sh"
@@ -44,7 +44,7 @@ newroot() {
 	cp "$vm/guest/lib.sh" "$new/usr/lib/guest.sh"
 	cp "$tools/oldroot" "$new/usr/bin/oldroot"
 	mksquashfs "$new" "$BATS_TEST_TMPDIR/new.squashfs" -quiet -no-progress -all-root
-	newroot switch-squashfs bookworm 'root=/dev/loop0 on=squashfs by=switch_root' \
+	newroot switch-squashfs 'root=/dev/loop0 on=squashfs by=switch_root' \
 		"$BATS_TEST_TMPDIR/new.squashfs:/newroot.squashfs" \
 		"$tree/modules/loop.ko:/modules/loop.ko" "$tree/modules/squashfs.ko:/modules/squashfs.ko"
 	mounted_once switch-squashfs / squashfs ro
@@ -52,7 +52,7 @@ newroot() {
 
 @test "run-init to a tmpfs: a dry run changes nothing; then a capability is dropped" {
 	local bounding
-	newroot run-init bookworm 'on=tmpfs by=run-init'
+	newroot run-init 'on=tmpfs by=run-init'
 	shows run-init 'RESULT dry_run_good=0'
 	matches run-init '^RESULT dry_run_bad=[1-9]'
 	matches run-init '^RESULT dry_run_left=1[0-9]$'

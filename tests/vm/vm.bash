@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# What the tests on virtual machines share: booting one, and looking into what it wrote.
+# What the tests on virtual machines share: booting one, and looking into what it wrote. SUITE is the
+# Debian release of its kernel and tree: bookworm, trixie (the default) or forky.
 
-vm=$BATS_TEST_DIRNAME
-top=$vm/../..
-logs=$top/build/vm
+vm=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=$(cd "$vm/../.." && pwd)
+suite=${SUITE:-trixie}
+logs=$top/build/vm/$suite/$(basename "$BATS_TEST_FILENAME" .bats)
 helper=${HELPER:-$top/build/static/tmpfsroot}
 # shellcheck disable=SC2034 # used by the tests
 tools=${TOOLS:-$top/build/tools}
 bats_require_minimum_version 1.5.0
+# shellcheck source=SCRIPTDIR/../common.bash
+source "$top/tests/common.bash"
 
 # is_lost NAME [REGEX]: what an emulated machine may come to, and no other: it is to be started again. A
 # processor may miss a patch that another one makes to the kernel's code while it runs (an oops at int3), a
@@ -23,26 +27,35 @@ need() {
 	local file
 	for file; do
 		if ! [ -x "$file" ]; then
-			echo "$file is missing: run make static tools"
+			echo "$file is missing: run make programs"
 			return 1
 		fi
 	done
 }
 
-# boot NAME SUITE WORDS BASE FILE:PATH...: runs a machine on SUITE's kernel, with WORDS on its command
-# line; its initramfs is the archive BASE, or nothing, with the files laid over it.  The machine must
-# end by itself.  Its console is in $logs/NAME.log; standard input is what is typed on it.  It has as
-# many MiB of memory as $memory says, and as many seconds as $seconds, if that is set.
+# once NAME COMMAND...: the first test that asks for it runs the command, which boots NAME.
+once() {
+	[ ! -e "$BATS_FILE_TMPDIR/$1" ] || return 0
+	mkdir -p "$logs"
+	rm -f "$logs/$1".*
+	"${@:2}"
+	touch "$BATS_FILE_TMPDIR/$1"
+}
+
+# boot NAME WORDS BASE FILE:PATH...: runs a machine with WORDS on its kernel's command line; its
+# initramfs is the archive BASE, or nothing, with the files laid over it. The machine must end by
+# itself. Its console is in $logs/NAME.log. It has as many MiB of memory as $memory says, and as many
+# seconds as $seconds, if that is set. Once the console matches $expect the lines of $typed are typed.
 boot() {
-	local name=$1 suite=$2 words=$3 base=$4 tree status
-	shift 4
+	local name=$1 words=$2 base=$3 tree status
+	shift 3
 	mkdir -p "$logs"
 	tree=$("$vm/tree" "$suite")
 	"$vm/overlay" "$logs/$name.cpio" "$@"
 	for _ in 1 2 3; do
 		status=0
-		"$vm/run" ${memory:+-m "$memory"} ${seconds:+-t "$seconds"} -a "$words" "$tree/vmlinuz" "$logs/$name.log" \
-			${base:+"$base"} "$logs/$name.cpio" || status=$?
+		"$vm/run" ${memory:+-m "$memory"} ${seconds:+-t "$seconds"} ${expect:+-e "$expect"} -a "$words" \
+			"$tree/vmlinuz" "$logs/$name.log" ${base:+"$base"} "$logs/$name.cpio" <<<"${typed-}" || status=$?
 		is_lost "$name" || break
 	done
 	rm "$logs/$name.cpio"
@@ -50,13 +63,24 @@ boot() {
 	return "$status"
 }
 
-# tiny NAME SUITE WORDS FILE:PATH...: likewise, with only a busybox as /bin/sh and the helper.
+# tiny NAME WORDS FILE:PATH...: likewise, with only a busybox as /bin/sh and the helper.
 tiny() {
-	local name=$1 suite=$2 words=$3 tree
-	shift 3
+	local name=$1 words=$2 tree
+	shift 2
 	tree=$("$vm/tree" "$suite")
-	boot "$name" "$suite" "$words" '' "$tree/busybox:/bin/busybox" @busybox:/bin/sh \
+	boot "$name" "$words" '' "$tree/busybox:/bin/busybox" @busybox:/bin/sh \
 		"$vm/guest/lib.sh:/usr/lib/guest.sh" "$helper:/usr/bin/tmpfsroot" "$@"
+}
+
+# words_for KIND: what makes the kernel's rootfs a ramfs or a tmpfs.
+words_for() {
+	[ "$1" = tmpfs ] || echo root=/dev/ram0
+}
+
+# ended NAME: it came to its end as it should.
+ended() {
+	shows "$1" 'GUEST DONE'
+	never "$1" 'Kernel panic|Attempted to kill init'
 }
 
 # shows NAME LINE: the console of NAME has exactly this line.
