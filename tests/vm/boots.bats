@@ -41,6 +41,7 @@ carry() {
 }
 
 @test "an init of one's own, rootfs a tmpfs: its mounts are carried over; asked again, init starts at once" {
+	left_to_check_all 'the ramfs shows the same'
 	carry tmpfs ''
 }
 
@@ -49,6 +50,7 @@ carry() {
 }
 
 @test "an init that never looks at the witness is not started for ever" {
+	left_to_check_all 'tests/ns/move.bats shows it'
 	tiny naive rd.tmpfsroot.onfail=poweroff "$vm/guest/naive:/init"
 	matches naive '^ROUND 1$'
 	[ "$(grep -c '^ROUND' "$logs/naive.log")" -le 20 ]
@@ -65,6 +67,7 @@ failing() {
 }
 
 @test "onfail=reboot: the refusal is on the console, then the machine restarts" {
+	left_to_check_all 'poweroff shows the same'
 	failing reboot rd.tmpfsroot.onfail=reboot
 	matches reboot 'reboot: Restarting system'
 }

@@ -158,6 +158,7 @@ from_disk() {
 
 @test "rd.tmpfsroot=yes: a root of six tenths of the memory is copied, and its device is free" {
 	local name=sysroot-yes
+	left_to_check_all 'tests/ns/realroot.bats shows it'
 	sysroot "$name" 512 'rd.tmpfsroot=yes rd.tmpfsroot.onfail=poweroff'
 	shows "$name" 'GUEST DONE'
 	[ $(($(result "$name" root) * 100 / $(result "$name" memory))) -ge 60 ]

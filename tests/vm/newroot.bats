@@ -30,6 +30,7 @@ newroot() {
 }
 
 @test "switch_root to a tmpfs, rootfs a tmpfs" {
+	left_to_check_all 'the squashfs shows the same'
 	newroot switch-tmpfs 'on=tmpfs by=switch_root'
 	[[ $(result switch-tmpfs mount) == *'/ tmpfs new '* ]]
 }
