@@ -104,7 +104,7 @@ names() {
 
 @test "a variable of conf.d is seen by the hook, without being exported there" {
 	unset TMPFSROOT_DEPS # of a package's build
-	in_sh "TMPFSROOT_ADD=yes; . $share/conf-hooks.d/tmpfsroot; env | grep TMPFSROOT_" TMPFSROOT_ADD=yes
+	in_sh "TMPFSROOT_ADD=yes; . $share/conf-hooks.d/tmpfsroot; env | grep \"TMPFSROOT_[AT]\"" TMPFSROOT_ADD=yes
 }
 
 @test "they name what must come before them" {
