@@ -6,35 +6,45 @@
 
 #include "links.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 
-/* What is looked up once, where the kernel does not tell; INUSE_EMPTY at first. */
+/* What is looked up once, where the kernel has no leases; INUSE_EMPTY at first. */
 struct inuse {
 	pthread_mutex_t lock;
 	int proc; /* a descriptor of /proc, the caller's */
 	bool looked, unknown;
-	struct links inodes; /* of the file system in question */
+	struct links inodes; /* that are open or mapped, of the file system in question */
 };
 
 #define INUSE_EMPTY(proc_fd)                                                                       \
 	{                                                                                          \
-		.lock = PTHREAD_MUTEX_INITIALIZER, .proc = (proc_fd), .inodes = LINKS_EMPTY        \
+		.lock = PTHREAD_MUTEX_INITIALIZER, .proc = (proc_fd)                               \
 	}
 
+enum lease {
+	LEASE_REFUSED, /* somebody else has the file open, or that cannot be found out */
+	LEASE_UNKNOWN, /* the file system has no leases; nobody had the file open when /proc was
+			  read */
+	LEASE_HELD, /* nobody has the file open; whoever opens it waits until FD is closed */
+};
+
 /*
- * Is the file FD, open for writing here, open nowhere else? The kernel grants a write lease
- * (fcntl(2), F_SETLEASE) only then. Where the file system has no leases (ramfs since Linux 7.0),
- * /proc tells what processes have open or mapped, and any loop device that is in use means no.
- * Who opens FD's file meanwhile waits until the answer is there, and makes the caller get SIGURG,
- * which is ignored by default (F_SETSIG). What cannot be found out means no.
+ * Takes a write lease (fcntl(2), F_SETLEASE) of the file FD, which the kernel grants only where the
+ * file is open nowhere else. Where the file system has no leases (ramfs since Linux 7.0), /proc
+ * tells what processes have open or mapped, and any loop device that is in use counts as a user of
+ * every file.
  */
+enum lease inuse_hold(struct inuse *inuse, int fd);
+
+/* The same without keeping a lease: does nobody else have the file open? */
 bool inuse_is_free(struct inuse *inuse, int fd);
+
+/* Does somebody wait until the lease of FD, which is LEASE_HELD, is given back? The kernel takes
+ * the lease away after /proc/sys/fs/lease-break-time, 45 seconds by default. */
+bool inuse_is_awaited(int fd);
 
 /* Gives back what was looked up. */
 void inuse_free(struct inuse *inuse);
-
-/* The device and inode of a line of /proc/PID/maps (proc_pid_maps(5)): 0, or -EINVAL where it has
- * none. Parses in place. */
-int inuse_parse_map(char *line, unsigned *major, unsigned *minor, uint64_t *inode);
 
 #endif

@@ -61,10 +61,10 @@ static int parse_line(char *line, struct mount *mount)
 	mount->root = strsep(&rest, " ");
 	mount->point = strsep(&rest, " ");
 	mount->options = strsep(&rest, " ");
-	mount->shared = false;
-	mount->clone = -1;
+	mount->peers = 0;
 	while ((tag = strsep(&rest, " ")) && strcmp(tag, "-") != 0)
-		mount->shared |= strncmp(tag, "shared:", 7) == 0;
+		if (strncmp(tag, "shared:", 7) == 0)
+			mount->peers = strtoul(tag + 7, NULL, 10);
 	mount->type = strsep(&rest, " ");
 	mount->source = strsep(&rest, " ");
 	mount->data = rest ? rest : line + strlen(line);
@@ -112,8 +112,6 @@ int mounts_read(int proc, struct mounts *mounts)
 
 void mounts_free(struct mounts *mounts)
 {
-	for (size_t i = 0; i < mounts->count; i++)
-		close_fd(&mounts->list[i].clone);
 	free(mounts->list);
 	free(mounts->text);
 	*mounts = (struct mounts){ 0 };

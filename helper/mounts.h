@@ -7,13 +7,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What becomes of a mount when the root is switched: see carry.h. */
+enum fate { FATE_LEFT, FATE_CARRIED, FATE_ANEW, FATE_LET_GO };
+
 /* One line of mountinfo; the strings point into the text it was parsed from, unescaped. */
 struct mount {
 	uint64_t id, parent;
 	char *device, *root, *point, *options, *type, *source; /* device: MAJOR:MINOR */
-	bool shared;
+	unsigned long peers; /* the number of the group that it is shared with, or 0 */
 	char *data; /* the file system's own options, as they are there */
-	int clone; /* owned: of a new mount of it, attached nowhere; or -1 */
+	enum fate fate;
+	const char *to; /* where it is in the new root, without a leading slash, or NULL */
 };
 
 struct mounts {

@@ -8,23 +8,22 @@
 /* What a move did. */
 struct move_result {
 	uint64_t entries, bytes; /* made in the target; bytes: of data copied */
-	uint64_t peak; /* the most bytes that were held twice at a time */
+	uint64_t peak; /* the most bytes that were in both trees at a time */
 	unsigned attributes_lost; /* that the target could not hold */
+	bool torn; /* a file is in two parts: its end could not be put back into the source */
 	double seconds;
-	bool split; /* it failed, and could not be given back */
 };
 
 /*
- * Brings what is below the plan's tree into PLAN->target, but for what is excluded and for other
- * mounts. An initramfs (a ramfs or tmpfs, looked at again) is moved: afterwards it holds its
- * directories, the names of files with several, mount points, and what was excluded; on failure it
- * is given back all that was taken and is as it was. A real root is copied. Returns 0 or a negative
- * errno, logged.
+ * Brings what is in the plan's tree into the tmpfs TARGET, a descriptor, but for what is excluded
+ * and for other mounts. An initramfs (a ramfs or tmpfs, looked at again) is moved: afterwards it
+ * holds its directories, the files with several names, and what was excluded. A real root is
+ * copied. Returns 0 or a negative errno, logged; then call move_back().
  */
-int move_tree(const struct plan *plan, const struct options *options, struct move_result *result);
+int move_tree(const struct plan *plan, int target, bool quiet, struct move_result *result);
 
-/* The way back alone, for a move that was complete. Where that fails the target is mounted on
- * /run/tmpfsroot/target, and said so. Returns 0 or a negative errno, logged. */
-int move_back(const struct plan *plan);
+/* Gives back what was moved, after a part of the move or all of it: what is missing in the tree is
+ * moved from the TARGET. Returns 0 where the tree is what it was, or a negative errno, logged. */
+int move_back(const struct plan *plan, int target);
 
 #endif

@@ -2,7 +2,6 @@
 #include "options.h"
 
 #include "log.h"
-#include "tmpfs.h"
 #include "util.h"
 
 #include <errno.h>
@@ -17,7 +16,6 @@ enum kind {
 	KIND_TEXT, /* a string that is not empty */
 	KIND_POINT, /* a string; "" for the bare word */
 	KIND_SIZE, /* a struct size */
-	KIND_TMPFS, /* a string: a list of tmpfs(5) mount options */
 };
 
 #define FIELD(name) offsetof(struct options, name)
@@ -38,7 +36,7 @@ static const struct word {
 			"copy into a new tmpfs, or bind the initramfs over itself", KIND_CHOICE,
 			FIELD(method), { "copy", "bind", NULL } },
 	{ "rd.tmpfsroot.opts", "LIST", "a list of tmpfs(5) mount options",
-			"options of the new tmpfs", KIND_TMPFS, FIELD(tmpfs_options), { NULL } },
+			"options of the new tmpfs", KIND_TEXT, FIELD(tmpfs_options), { NULL } },
 	{ "rd.tmpfsroot.minmem", "SIZE", "a size such as 64M, 2G or 10%",
 			"memory that must stay available", KIND_SIZE, FIELD(minmem), { NULL } },
 	{ "rd.tmpfsroot.exclude", "GLOB[:GLOB...]", "a list of patterns", "what is not moved",
@@ -60,7 +58,6 @@ static const struct word {
 	{ "rd.debug", "[0|1]", "0 or 1", "print debug messages", KIND_BOOLEAN, FIELD(debug),
 			{ NULL } },
 };
-_Static_assert(ARRAY_SIZE(words) <= OPTIONS_WORDS_MAX, "options.origin has a place for each row");
 
 /* The index of VALUE in a list of names that ends with NULL, or -EINVAL. */
 static int choose(const char *const *names, const char *value)
@@ -95,9 +92,8 @@ static int set_choice(const struct word *word, const char *value, int *choice)
 }
 
 /* Sets the field of WORD. Returns a negative errno where VALUE, NULL where there was no "=", is
- * wrong; it may then say more exactly what was EXPECTED. */
-static int set_field(struct options *options, const struct word *word, const char *value,
-		const char **expected)
+ * wrong. */
+static int set_field(struct options *options, const struct word *word, const char *value)
 {
 	void *field = (char *)options + word->offset;
 
@@ -119,9 +115,6 @@ static int set_field(struct options *options, const struct word *word, const cha
 		return 0;
 	case KIND_SIZE:
 		return value ? size_parse(value, true, field) : -EINVAL;
-	case KIND_TMPFS:
-		*(const char **)field = value;
-		return value ? tmpfs_options_check(value, expected) : -EINVAL;
 	}
 	return -EINVAL;
 }
@@ -149,7 +142,10 @@ static const char *option_name(const struct word *word)
 
 void options_init(struct options *options, enum applet applet)
 {
-	*options = (struct options){ .applet = applet, .shell = true, .console = "/dev/console" };
+	*options = (struct options){ .applet = applet,
+		.shell = true,
+		.console = "/dev/console",
+		.minmem = { .value = SIZE_UNSET } };
 }
 
 int size_parse(const char *text, bool percent, struct size *size)
@@ -184,38 +180,39 @@ uint64_t size_bytes(struct size size, uint64_t total)
 	return size.percent ? total / 100 * size.value : size.value;
 }
 
-static int set_word(struct options *options, const struct word *word, const char *value,
-		enum origin origin, const char *where)
-{
-	unsigned char *set_by = &options->origin[word - words];
-	const char *expected = word->expected;
-	struct options before = *options;
-	int result = set_field(options, word, value, &expected);
+/* Where the words of a text come from, for messages, and how they are taken. */
+struct origin {
+	const char *name;
+	bool strict; /* an unknown word is an error */
+	bool program; /* words without "rd." and "tmpfsroot." */
+};
 
-	if (result < 0)
-		log_message(LOG_ERROR, "%s: %s%s%s is wrong: expected %s", where,
-				origin == ORIGIN_PROGRAM ? option_name(word) : word->name,
-				value ? "=" : "", value ? value : "", expected);
-	if (result < 0 || *set_by > origin)
-		*options = before;
-	else
-		*set_by = (unsigned char)origin;
-	return result < 0 ? result : 0;
+static int set_word(struct options *options, const struct word *word, const char *value,
+		const struct origin *origin)
+{
+	struct options before = *options;
+	int result = set_field(options, word, value);
+
+	if (result >= 0)
+		return 0;
+	*options = before;
+	return log_error(0, "%s: %s%s%s is wrong: expected %s", origin->name,
+			origin->program ? option_name(word) : word->name, value ? "=" : "",
+			value ? value : "", word->expected);
 }
 
-/* Gives the word to its row; an unknown one is an error where STRICT. */
 static int parse_pair(struct options *options, const char *word, const char *value,
-		enum origin origin, bool strict, const char *where)
+		const struct origin *origin)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-		const char *name =
-				origin == ORIGIN_PROGRAM ? option_name(&words[i]) : words[i].name;
+		const char *name = origin->program ? option_name(&words[i]) : words[i].name;
 
 		if (strcmp(word, name) == 0)
-			return set_word(options, &words[i], value, origin, where);
+			return set_word(options, &words[i], value, origin);
 	}
-	if (strict || strncmp(word, "rd.tmpfsroot.", 13) == 0)
-		return log_error(0, "%s: unknown word %s: see tmpfsroot.cmdline(7)", where, word);
+	if (origin->strict || strncmp(word, "rd.tmpfsroot.", 13) == 0)
+		return log_error(0, "%s: unknown word %s: see tmpfsroot.cmdline(7)", origin->name,
+				word);
 	if (strcmp(word, "rdinit") == 0)
 		options->rdinit = value;
 	if (strcmp(word, "elfcorehdr") == 0)
@@ -224,15 +221,14 @@ static int parse_pair(struct options *options, const char *word, const char *val
 }
 
 /* Splits WORD at its "=" for as long as it is parsed: arguments are needed again to start over. */
-static int parse_word(struct options *options, char *word, enum origin origin, bool strict,
-		const char *where)
+static int parse_word(struct options *options, char *word, const struct origin *origin)
 {
 	char *equals = strchr(word, '=');
 	int result;
 
 	if (equals)
 		*equals = '\0';
-	result = parse_pair(options, word, equals ? equals + 1 : NULL, origin, strict, where);
+	result = parse_pair(options, word, equals ? equals + 1 : NULL, origin);
 	if (equals)
 		*equals = '=';
 	return result;
@@ -281,6 +277,7 @@ static char *next_kernel_word(char **text)
 
 int options_parse_kernel(struct options *options, char *text)
 {
+	static const struct origin origin = { "kernel command line", false, false };
 	size_t length = strlen(text);
 	int result = 0;
 	char *word;
@@ -288,7 +285,7 @@ int options_parse_kernel(struct options *options, char *text)
 	if (length > 0 && text[length - 1] == '\n') /* even behind a quote left open */
 		text[length - 1] = '\0';
 	while ((word = next_kernel_word(&text)) && strcmp(word, "--") != 0) {
-		int one = parse_word(options, word, ORIGIN_KERNEL, false, "kernel command line");
+		int one = parse_word(options, word, &origin);
 
 		result = result < 0 ? result : one;
 	}
@@ -297,6 +294,7 @@ int options_parse_kernel(struct options *options, char *text)
 
 int options_parse_conf(struct options *options, char *text)
 {
+	static const struct origin origin = { "tmpfsroot.conf", true, false };
 	int result = 0;
 
 	while (*text) {
@@ -310,7 +308,7 @@ int options_parse_conf(struct options *options, char *text)
 		while (end > line && is_space(end[-1]))
 			*--end = '\0';
 		if (*line && *line != '#')
-			one = parse_word(options, line, ORIGIN_CONF, true, "tmpfsroot.conf");
+			one = parse_word(options, line, &origin);
 		result = result < 0 ? result : one;
 	}
 	return result;
@@ -338,32 +336,32 @@ static int parse_switch_root(struct options *options, const char *argument)
 	return 0;
 }
 
-/* klibc's run-init: -d CAPS, -c CONSOLE, -n, -p; a value may stand in the same argument. Returns
- * how many arguments were taken. */
+/* klibc's run-init: -c CONSOLE, -n, -p; a value may stand in the same argument. Returns how many
+ * arguments were taken. */
 static int parse_run_init(struct options *options, char **argv)
 {
-	const char **value = argv[0][1] == 'c'	 ? &options->console
-			     : argv[0][1] == 'd' ? &options->drop_capabilities
-						 : NULL;
-
-	if (strcmp(argv[0], "-n") == 0 || strcmp(argv[0], "-p") == 0) {
-		if (argv[0][1] == 'n')
-			options->action = ACTION_DRY_RUN;
-		else
-			options->persist = true;
-		return 1;
+	if (strcmp(argv[0], "-n") == 0) {
+		options->action = ACTION_DRY_RUN;
+	} else if (strcmp(argv[0], "-p") == 0) {
+		options->persist = true;
+	} else if (strncmp(argv[0], "-c", 2) == 0) {
+		options->console = argv[0][2] ? argv[0] + 2 : argv[1];
+		if (!options->console)
+			return log_error(0, "%s needs a value", argv[0]);
+		return argv[0][2] ? 1 : 2;
+	} else if (strncmp(argv[0], "-d", 2) == 0) {
+		return log_error(0, "-d: capabilities are not dropped here: let init do it, or use "
+				    "klibc's "
+				    "run-init");
+	} else {
+		return log_error(0, "unknown option %s: expected -c CONSOLE, -n or -p", argv[0]);
 	}
-	if (!value)
-		return log_error(0, "unknown option %s: expected -d CAPS, -c CONSOLE, -n or -p",
-				argv[0]);
-	*value = argv[0][2] ? argv[0] + 2 : argv[1];
-	if (!*value)
-		return log_error(0, "%s needs a value", argv[0]);
-	return argv[0][2] ? 1 : 2;
+	return 1;
 }
 
 int options_parse_program(struct options *options, char **argv)
 {
+	static const struct origin origin = { "option", true, true };
 	int result = 0, i;
 
 	for (i = 1; argv[i] && argv[i][0] == '-' && argv[i][1]; i++) {
@@ -381,7 +379,7 @@ int options_parse_program(struct options *options, char **argv)
 		} else if (strncmp(argv[i], "--", 2) != 0) {
 			one = log_error(0, "unknown option %s: see tmpfsroot --help", argv[i]);
 		} else if (!parse_action(options, argv[i] + 2)) {
-			one = parse_word(options, argv[i] + 2, ORIGIN_PROGRAM, true, "option");
+			one = parse_word(options, argv[i] + 2, &origin);
 		}
 		result = one < 0 ? one : result;
 	}
@@ -403,9 +401,7 @@ void options_help(const struct options *options, FILE *out)
 		return;
 	}
 	if (options->applet == APPLET_RUN_INIT) {
-		(void)fputs("Usage: run-init [-d CAPS] [-c CONSOLE] [-n] [-p] NEWROOT INIT "
-			    "[ARG...]\n",
-				out);
+		(void)fputs("Usage: run-init [-c CONSOLE] [-n] [-p] NEWROOT INIT [ARG...]\n", out);
 		return;
 	}
 	(void)fputs("Usage: tmpfsroot [OPTION...] [NEWROOT] INIT [ARG...]\n"

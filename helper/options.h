@@ -2,9 +2,8 @@
 /*
  * What was asked for: the program's own options, the kernel command line and /etc/tmpfsroot.conf,
  * by one table into one struct. An option of the program is the kernel's word without "rd." and
- * "tmpfsroot.": rd.tmpfsroot.opts=size=2G is --opts=size=2G. The program's own options win over
- * the kernel command line, that wins over the conf file, in whatever order they are parsed; in one
- * source the last word wins.
+ * "tmpfsroot.": rd.tmpfsroot.opts=size=2G is --opts=size=2G. The last word holds: so the conf file
+ * is parsed first, then the kernel command line, then the program's own options.
  *
  * The parsers take buffers, change them in place and keep pointers into them, so a buffer must
  * live as long as the options do. Each wrong word is logged by name with what was expected, and
@@ -30,7 +29,6 @@ enum action {
 enum real_root { REAL_ROOT_NO, REAL_ROOT_YES, REAL_ROOT_AUTO };
 enum method { METHOD_COPY, METHOD_BIND };
 enum onfail { ONFAIL_SHELL, ONFAIL_CONTINUE, ONFAIL_REBOOT, ONFAIL_POWEROFF };
-enum origin { ORIGIN_NONE, ORIGIN_CONF, ORIGIN_KERNEL, ORIGIN_PROGRAM };
 
 /* An amount of memory: bytes, or a share of all memory. */
 struct size {
@@ -38,7 +36,8 @@ struct size {
 	bool percent;
 };
 
-#define OPTIONS_WORDS_MAX 16
+/* The value of "minmem" where no word has set it. */
+#define SIZE_UNSET UINT64_MAX
 
 struct options {
 	enum applet applet;
@@ -56,15 +55,12 @@ struct options {
 	const char *emergency; /* what follows a failure's shell, or takes its place; or NULL */
 
 	/* run-init alone */
-	const char *console, *drop_capabilities; /* a device; a list, or NULL */
+	const char *console; /* a device */
 	bool persist; /* the old root is not deleted */
 
 	/* facts of the kernel command line */
 	const char *rdinit;
 	bool crash_kernel;
-
-	/* Which source set each row of the table. */
-	unsigned char origin[OPTIONS_WORDS_MAX];
 };
 
 void options_init(struct options *options, enum applet applet);

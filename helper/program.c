@@ -160,16 +160,23 @@ static int read_interpreter(int proc, int fd, char path[static PROGRAM_PATH], bo
 	return *script ? 0 : read_elf_interpreter(proc, fd, head, (size_t)length, path);
 }
 
-static int check_file(int proc, int root, const char *path, const char *where,
-		const char *needed_by, char interpreter[static PROGRAM_PATH], bool *script)
+/* Where a program is looked for, and as what; for the messages, too. */
+struct lookup {
+	int proc, root;
+	const char *where, *needed_by;
+};
+
+static int check_file(const struct lookup *lookup, const char *path,
+		char interpreter[static PROGRAM_PATH], bool *script)
 {
+	const char *where = lookup->where, *needed_by = lookup->needed_by;
 	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
-	auto_close int fd = sys_open_in_root(root, path, flags | O_NOATIME);
+	auto_close int fd = sys_open_in_root(lookup->root, path, flags | O_NOATIME);
 	struct sys_stat st;
 	int result;
 
 	if (fd == -EPERM) /* O_NOATIME is for the owner and for root */
-		fd = sys_open_in_root(root, path, flags);
+		fd = sys_open_in_root(lookup->root, path, flags);
 	result = fd < 0 ? fd : sys_stat(fd, "", &st);
 	if (result < 0)
 		return log_error(result, "opening %s%s in %s: %m; name an init that is there", path,
@@ -180,7 +187,7 @@ static int check_file(int proc, int root, const char *path, const char *where,
 	if (!(st.mode & 0111))
 		return log_error(0, "%s%s in %s is not executable (mode %04o): chmod +x it", path,
 				needed_by, where, st.mode & 07777U);
-	result = read_interpreter(proc, fd, interpreter, script);
+	result = read_interpreter(lookup->proc, fd, interpreter, script);
 	if (result < 0 && result != -ENOEXEC)
 		return log_error(result, "reading %s%s in %s", path, needed_by, where);
 	if (result < 0)
@@ -195,9 +202,11 @@ int program_check(int proc, int root, const char *path, const char *where,
 		char interpreter[static PROGRAM_PATH])
 {
 	char name[PROGRAM_PATH], next[PROGRAM_PATH];
+	struct lookup lookup = { proc, root, where, "" };
 	bool script;
-	auto_close int program = check_file(proc, root, path, where, "", next, &script);
+	auto_close int program = check_file(&lookup, path, next, &script);
 
+	lookup.needed_by = " (the interpreter of init)";
 	interpreter[0] = '\0';
 	if (program < 0)
 		return program;
@@ -211,8 +220,7 @@ int program_check(int proc, int root, const char *path, const char *where,
 					"lines",
 					path, where);
 		memcpy(name, next, sizeof(name));
-		fd = check_file(proc, root, name, where, " (the interpreter of init)", next,
-				&script);
+		fd = check_file(&lookup, name, next, &script);
 		if (fd < 0)
 			return fd;
 		memcpy(interpreter, name, sizeof(name));

@@ -4,11 +4,38 @@
 #include "log.h"
 #include "util.h"
 
+#include <stddef.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #define FIRST_MS    1000
 #define TERMINAL_MS 250
 #define KERNEL_MS   3000
+#define STATUS_TEXT 200
+
+/* sd_notify(3): one datagram to the socket that the environment names; "@" is an abstract one. */
+static void tell_manager(const char *line)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char *name = getenv("NOTIFY_SOCKET");
+	auto_close int fd = -1;
+	char text[STATUS_TEXT];
+	int length;
+
+	if (!name || (*name != '/' && *name != '@') || strlen(name) >= sizeof(address.sun_path))
+		return;
+	memcpy(address.sun_path, name, strlen(name));
+	if (*name == '@')
+		address.sun_path[0] = '\0';
+	length = snprintf(text, sizeof(text), "STATUS=%s", line);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && length > 0)
+		(void)sendto(fd, text, strlen(text), MSG_NOSIGNAL,
+				(const struct sockaddr *)&address,
+				(socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name)));
+}
 
 static void put(struct progress *progress, bool terminal)
 {
@@ -23,7 +50,7 @@ static void put(struct progress *progress, bool terminal)
 			terminal ? "\033[K" : "");
 
 	if (!terminal) {
-		notify_show(&progress->notify, line);
+		tell_manager(line);
 		if (!progress->quiet)
 			log_progress("%s", line);
 	} else if (length > 0) {
@@ -56,5 +83,4 @@ void progress_end(struct progress *progress)
 {
 	if (atomic_load(&progress->shown))
 		(void)write_all(STDERR_FILENO, "\r\033[K", 4);
-	notify_end(&progress->notify);
 }

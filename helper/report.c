@@ -50,24 +50,28 @@ static void put_report(FILE *out, const struct report *report, const char *summa
 	const struct plan *plan = report->plan;
 	const char *warnings[LOG_KEPT];
 	unsigned count = log_warnings(warnings);
+	size_t directories = plan->tree.directories.count;
 
 	(void)fprintf(out, "{\n  \"version\": \"%s\",\n  \"summary\": ", TMPFSROOT_VERSION);
 	put_json_string(out, summary);
-	(void)fprintf(out, ",\n  \"source\": \"%s\",\n  \"source_type\": ", plan_source_name(plan));
-	put_json_string(out, plan_source_type(plan));
+	(void)fprintf(out, ",\n  \"source\": \"%s\",\n  \"source_type\": ",
+			source_name(&plan->source));
+	put_json_string(out, source_type(&plan->source));
 	(void)fprintf(out,
 			",\n  \"method\": \"%s\",\n  \"entries\": %llu,\n  \"directories\": "
 			"%llu,\n"
 			"  \"hard_links\": %llu,\n  \"bytes\": %llu,\n  \"peak_bytes\": %llu,\n",
-			plan->method == METHOD_BIND ? "bind" : "copy",
-			(unsigned long long)move->entries, (unsigned long long)plan->directories,
-			(unsigned long long)plan->hard_links, (unsigned long long)move->bytes,
+			plan->source.method == METHOD_BIND ? "bind" : "copy",
+			(unsigned long long)move->entries,
+			(unsigned long long)(directories ? directories - 1 : 0),
+			(unsigned long long)plan->sums.hard_links, (unsigned long long)move->bytes,
 			(unsigned long long)move->peak);
 	(void)fprintf(out,
 			"  \"attributes_lost\": %u,\n  \"workers\": %u,\n  \"limits\": { "
 			"\"bytes\": %llu, "
 			"\"inodes\": %llu },\n",
-			move->attributes_lost, plan->workers, (unsigned long long)plan->limit.bytes,
+			move->attributes_lost, plan->tree.workers,
+			(unsigned long long)plan->limit.bytes,
 			(unsigned long long)plan->limit.inodes);
 	(void)fprintf(out, "  \"memory_available_before\": %llu,\n",
 			(unsigned long long)plan->memory_available);

@@ -77,7 +77,10 @@ struct sys_dirent {
 
 #define SYS_OPEN_TREE_CLONE 0x1U
 
+#define SYS_RESOLVE_NO_XDEV	  0x1U
 #define SYS_RESOLVE_NO_MAGICLINKS 0x2U
+#define SYS_RESOLVE_NO_SYMLINKS	  0x4U
+#define SYS_RESOLVE_BENEATH	  0x8U
 #define SYS_RESOLVE_IN_ROOT	  0x10U
 
 struct sys_open_how {
@@ -148,23 +151,29 @@ static inline int sys_clone_mounts(const char *path)
 			SYS_OPEN_TREE_CLONE | SYS_AT_RECURSIVE | O_CLOEXEC));
 }
 
+/* openat2(2). EAGAIN: something was renamed or mounted meanwhile, and ".." may have led elsewhere.
+ */
+static inline int sys_openat2(int dir, const char *path, int flags, uint64_t resolve)
+{
+	struct sys_open_how how = { .flags = (uint64_t)flags, .resolve = resolve };
+	int result = -EAGAIN;
+
+	for (int tries = 0; result == -EAGAIN && tries < 100; tries++)
+		result = sys_result(syscall(SYS_openat2, dir, path, &how, sizeof(how)));
+	return result;
+}
+
 /* Opens PATH with ROOT as its "/": symlinks and ".." do not lead out of it. */
 static inline int sys_open_in_root(int root, const char *path, int flags)
 {
-	struct sys_open_how how = {
-		.flags = (uint64_t)flags,
-		.resolve = SYS_RESOLVE_IN_ROOT | SYS_RESOLVE_NO_MAGICLINKS,
-	};
+	return sys_openat2(root, path, flags, SYS_RESOLVE_IN_ROOT | SYS_RESOLVE_NO_MAGICLINKS);
+}
 
-	int result;
-
-	/* EAGAIN: something was renamed or mounted meanwhile, and ".." may have led elsewhere */
-	for (int tries = 0; tries < 100; tries++) {
-		result = sys_result(syscall(SYS_openat2, root, path, &how, sizeof(how)));
-		if (result != -EAGAIN)
-			break;
-	}
-	return result;
+/* Opens PATH below DIR, through no symlink and into no other mount. */
+static inline int sys_open_below(int dir, const char *path, int flags)
+{
+	return sys_openat2(dir, path, flags,
+			SYS_RESOLVE_BENEATH | SYS_RESOLVE_NO_SYMLINKS | SYS_RESOLVE_NO_XDEV);
 }
 
 /* The magic number of the file system that FD is on, 0 where it cannot be told. */

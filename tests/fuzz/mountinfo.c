@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* /proc/self/mountinfo, and a line of /proc/PID/maps. */
 #include "fuzz.h"
-#include "inuse.h"
 #include "mounts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *text = fuzz_text(data, size), *line = fuzz_text(data, size);
+	char *text = fuzz_text(data, size);
 	struct mounts mounts;
-	unsigned major, minor;
-	uint64_t inode;
 
-	(void)inuse_parse_map(line, &major, &minor, &inode);
-	free(line);
 	if (mounts_parse(text, &mounts) < 0) {
 		free(text);
 		return 0;

@@ -2,7 +2,6 @@
 /* Sizes, compared with another way to read them; and lists of tmpfs options. */
 #include "fuzz.h"
 #include "options.h"
-#include "tmpfs.h"
 
 static const char units[] = "kmgtpe";
 
@@ -37,7 +36,6 @@ static bool expected(const char *text, bool percent, unsigned __int128 *value)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = fuzz_text(data, size);
-	const char *why;
 	unsigned __int128 value;
 
 	for (int percent = 0; percent <= 1; percent++) {
@@ -47,7 +45,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK((size_parse(text, percent, &parsed) == 0) == right);
 		CHECK(!right || parsed.value == value);
 	}
-	(void)tmpfs_options_check(text, &why);
 	free(text);
 	return 0;
 }

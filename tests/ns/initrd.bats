@@ -54,7 +54,7 @@ moves_directory()
 shared="$tree; mkdir other; for size in 5 3000 300000 9000000; do head -c \$size /dev/urandom >other/\$size; ln other/\$size sysroot/deep/
 		head -c \$size /dev/urandom >sysroot/inside-\$size; ln sysroot/inside-\$size sysroot/deep/; done; sha256sum other/* >../sums"
 
-@test "what a directory shares with the rest of the initramfs stays there whole: systemd and udev go on" {
+@test "files with several names stay in the initramfs whole, also those that a directory shares with it: systemd and udev go on" {
 	not_by_memcheck "strace(1) follows the helper"
 	boot -k root=tmpfsroot -p "$shared" -a 'cd "$root/deep"; sed "s,other/,," "$directory/sums" | sha256sum --quiet -c && echo moved
 			cmp inside-9000000 ../inside-9000000 && stat -c %h 5 inside-5 9000000 inside-9000000; cat ../run/tmpfsroot/report.json
@@ -62,16 +62,12 @@ shared="$tree; mkdir other; for size in 5 3000 300000 9000000; do head -c \$size
 		-w "strace -D -f -qq -y -o ../trace -e 'trace=$(call ftruncate)'" -- /usr/bin/switch_root /sysroot /sbin/init
 	[ "$status" -eq 0 ]
 	[[ $output == *$'\nmoved\n1\n2\n1\n2\n{'*'"warnings": []'* ]]
-	# By whichever of its names.
-	[ "$(sed -n 's,^cut .*/\(.*[0-9]\)$,\1,p' <<<"$output" | sort | tr '\n' ' ')" = 'inside-3000 inside-300000 inside-5 inside-9000000 ' ]
+	[[ $output != *$'\ncut '*sysroot/* && $output != *inside-*0\>* ]]
 	# They are held twice, and that is known before.
-	[ "$(sed -n 's/.*"peak_bytes": \([0-9]*\),/\1/p' <<<"$output")" -gt 9300000 ]
+	[ "$(sed -n 's/.*"peak_bytes": \([0-9]*\),/\1/p' <<<"$output")" -gt 18600000 ]
 	boot -n -k root=tmpfsroot -p "$shared" -w 'taskset -c 0' -- tmpfsroot --dry-run /sysroot /sbin/init
 	[[ $output =~ available,\ ([0-9]+)\.?[0-9]*\ MiB\ needed ]]
-	[ "${BASH_REMATCH[1]}" -ge 10 ]
-	boot -n -k root=tmpfsroot -p "$shared; rm -r other" -w 'taskset -c 0' -- tmpfsroot --dry-run /sysroot /sbin/init
-	[[ $output =~ available,\ ([0-9]+)\.?[0-9]*\ MiB\ needed ]]
-	[ "${BASH_REMATCH[1]}" -lt 10 ]
+	[ "${BASH_REMATCH[1]}" -ge 18 ]
 }
 
 @test "a directory with nothing mounted on it: mounts on it are carried" {
@@ -85,7 +81,7 @@ shared="$tree; mkdir other; for size in 5 3000 300000 9000000; do head -c \$size
 	boot -k 'root=tmpfsroot rd.tmpfsroot.exclude=/sbin rd.tmpfsroot.onfail=reboot' -p "$tree" -a unchanged \
 		-- /usr/bin/switch_root /sysroot /sbin/init
 	[ "$status" -eq 129 ]
-	[ "${lines[0]}" = 'switch_root: /sbin/init is left out by rd.tmpfsroot.exclude=/sbin: change that' ]
+	[[ "${lines[0]}" == 'switch_root: /sbin/init is left out by rd.tmpfsroot.exclude=/sbin: change that' ]]
 }
 
 @test "a mount on a directory of what is not moved stays behind, and that is told" {
@@ -243,8 +239,8 @@ mounts="$tree; mkdir sysroot/data sysroot/run sysroot/dev; mount --make-rshared 
 }
 
 @test "service: mounts on NEWROOT are there again, all and once, where systemd refuses" {
-	error=no service "$mounts; sort /proc/mounts >../mounts" -k root=tmpfsroot \
-		-a 'sort /proc/mounts | diff ../mounts -; cat sysroot/data/sub/file; ls run/tmpfsroot sysroot/run; unchanged && echo unchanged' \
+	error=no service "$mounts; sort -u /proc/mounts >../mounts" -k root=tmpfsroot \
+		-a 'sort -u /proc/mounts | diff ../mounts -; cat sysroot/data/sub/file; ls run/tmpfsroot sysroot/run; unchanged && echo unchanged' \
 		-- tmpfsroot /sysroot
 	[ "$status" -eq 1 ]
 	[[ $output == *$'back in its place\nkept\n'*$'\nunchanged' ]]
@@ -274,9 +270,9 @@ mounts="$tree; mkdir sysroot/data sysroot/run sysroot/dev; mount --make-rshared 
 @test "service: a mount of the whole initramfs, which NEWROOT shows, too, is carried once" {
 	for error in '' no; do
 		service "$whole; mount --make-rshared /; mount -t tmpfs the-run run; mount --bind . sysroot; mkdir data
-			mount -t tmpfs data data; echo kept >data/file; sort /proc/mounts | grep -v \"^proc \" >../mounts" -k root=tmpfsroot \
+			mount -t tmpfs data data; echo kept >data/file; sort /proc/mounts | grep -v /proc >../mounts" -k root=tmpfsroot \
 			-a 'cat sysroot/data/file; grep -c "^data .*sysroot/data " /proc/mounts
-			sort /proc/mounts | grep -v "^proc " | diff ../mounts - && echo same' \
+			sort /proc/mounts | grep -v /proc | diff ../mounts - && echo same' \
 			-- tmpfsroot /sysroot
 		if [ -z "$error" ]; then
 			[[ $output == $'kept\n1\n'* ]]
@@ -297,9 +293,9 @@ mounts="$tree; mkdir sysroot/data sysroot/run sysroot/dev; mount --make-rshared 
 	service "$tree; mkdir sysroot/run; truncate -s 64M ../disk; mkfs.ext4 -q -d sysroot ../disk; rm -r sysroot/*
 		mount -o loop,ro ../disk sysroot; mount -t tmpfs below sysroot/deep; echo kept >sysroot/deep/file
 		mount --make-rshared /; mount -t tmpfs the-run run; mount --bind run sysroot/run" \
-		-k 'rd.tmpfsroot=yes init=/sbin/init' -a "$manager; grep '/root/sysroot' /proc/mounts | cut -d ' ' -f 1,3
+		-k 'rd.tmpfsroot=yes init=/sbin/init' -a "$manager; grep '/root/sysroot' /proc/mounts | cut -d ' ' -f 1,3 | sort
 			cat sysroot/deep/file; losetup | grep -c '$BATS_TEST_TMPDIR/disk'" -- tmpfsroot /sysroot
-	[[ $output == *"SwitchRoot ['/sysroot', '/sbin/init']"*$'\ntmpfsroot tmpfs\nbelow tmpfs\nthe-run tmpfs\nkept\n0'* ]]
+	[[ $output == *"SwitchRoot ['/sysroot', '/sbin/init']"*$'\nbelow tmpfs\nthe-run tmpfs\ntmpfsroot tmpfs\nkept\n0'* ]]
 	[[ $output != *'stays in use'* && $output != *'target'* ]]
 }
 
@@ -317,79 +313,12 @@ mounts="$tree; mkdir sysroot/data sysroot/run sysroot/dev; mount --make-rshared 
 	[[ $output == *'systemd refuses to switch root: no'*'all that was moved is back in its place'*$'\nunchanged'* ]]
 }
 
-# Its target is seen, and so has a note of the file's times until that is done.
-@test "service: a file was cut, and that note cannot be taken away: it is given back with what was appended then" {
-	not_by_memcheck "strace(1) follows the helper"
-	local path=sysroot/deep/er/large
-	service "$bound; yes | head -c 3M >$path
-		(for _ in \$(seq 20000); do ! grep -qs fremovexattr ../trace || break; done
-			yes more | head -c 9000 >>$path; touch ../appended) >/dev/null 2>&1 & :" -k root=tmpfsroot \
-		-w "strace -D -f -qq -o ../trace -P $BATS_TEST_TMPDIR/root/run/tmpfsroot/target/${path#*/} -e trace=fremovexattr,fsetxattr -e inject=fremovexattr:error=EIO:delay_exit=2000000:when=1" \
-		-a "{ yes | head -c 3M; yes more | head -c 9000; } | cmp - $path && [ ../appended -ot ../trace ] && echo same" -- tmpfsroot /sysroot
-	[ "$status" -eq 1 ]
-	[[ $output == *'moving /deep/er/large: forgetting its times: '*'all that was moved is back in its place'*$'\nsame' ]]
-}
-
 @test "service: systemd does not let in who asks, and all goes back" {
 	error=REJECTED service "$bound" -k root=tmpfsroot -a "cd sysroot; ls -A" -- tmpfsroot /sysroot
 	[ "$status" -eq 1 ]
 	[[ $output == *'connecting to systemd by '*': Permission denied'*'all that was moved is back in its place'*$'\nprobe\n'* ]]
 }
 
-@test "service: what the kernel keeps back of little memory is as before when systemd is asked" {
-	not_by_memcheck "strace(1) follows the helper"
-	service "$bound; $(has_little 30000)" -k root=tmpfsroot -w "$(reads_little)" -- tmpfsroot /sysroot
-	[ "$status" -eq 0 ]
-	[ "$(settings)" = '0 10 100000 moved 15000 1234567 asked ' ]
-	error=no service "$bound; $(has_little 30000)" -k root=tmpfsroot -w "$(reads_little)" -- tmpfsroot /sysroot
-	[ "$status" -eq 1 ]
-	[ "$(settings)" = '0 10 100000 moved 15000 1234567 asked 0 10 100000 moved 15000 1234567 ' ]
-}
-
-@test "service: a move that was killed is given back by the next, which begins anew" {
-	left_to_check_all 'not promised'
-	service "$bound; mkdir sysroot/many; for i in 1 2 3; do head -c 3M /dev/urandom >sysroot/many/\$i; done
-		cp -a sysroot/many ../many" -k root=tmpfsroot -w "strace -f -qq -o /dev/null $(injects ftruncate:signal=KILL:when=3)" \
-		-a "mount -t proc proc proc; mount --bind ../cmdline proc/cmdline; grep -c /run/tmpfsroot/target /proc/mounts
-			chroot . /usr/bin/tmpfsroot /sysroot; $manager; cd sysroot; diff -r many \"\$directory/many\" && echo same
-			umount ../proc/cmdline ../proc; grep -c /run/tmpfsroot/target /proc/mounts" -- tmpfsroot /sysroot
-	[[ $output == *'1'*'a move was interrupted: its tmpfs is on /run/tmpfsroot/target'* ]]
-	[[ $output == *"SwitchRoot ['/sysroot', '/sbin/init']"*$'\nsame\n0' ]]
-}
-
-# kills_back CALL COUNT: the move is killed, and then the run that gives it back, at that call of it; the next has
-# all, but for the access time of a symlink that was read. Adds to $hits where it was still in the way back.
-kills_back() {
-	rm -rf "${BATS_TEST_TMPDIR:?}"/*
-	service "$bound; mkdir sysroot/many; for i in 1 2 3; do head -c 3000001 /dev/urandom >sysroot/many/\$i; done
-		for i in 1 2 3 4 5 6 7 8; do echo \$i >sysroot/many/s\$i; chown 5:6 sysroot/many/s\$i; chmod 4755 sysroot/many/s\$i
-			ln -s \$i sysroot/many/l\$i; mkfifo -m 640 sysroot/many/f\$i; : >sysroot/many/e\$i; chown -h 7:8 sysroot/many/[lfe]\$i
-			touch -h -d @1000000000 sysroot/many/[slfe]\$i; done
-		ln sysroot/many/1 sysroot/many/link; touch -d @1000000001 sysroot/many/*; dumptree --no-atime sysroot/many >../many" \
-		-t tmpfs -k root=tmpfsroot -w "taskset -c 0 strace -f -qq -o /dev/null $(injects ftruncate:signal=KILL:when=4)" \
-		-a "mount -t proc proc proc; mount --bind ../cmdline proc/cmdline
-			strace -f -qq -o ../trace $(injects "$1:signal=KILL:when=$2") chroot . /usr/bin/tmpfsroot /sysroot || :
-			! grep -q 'killed by SIGKILL' ../trace || { echo next; chroot . /usr/bin/tmpfsroot /sysroot; }
-			$manager; dumptree --no-atime sysroot/many | diff ../many - && echo same
-			umount proc/cmdline proc; grep -c /run/tmpfsroot/target /proc/mounts" -- tmpfsroot /sysroot
-	[[ $output == *"SwitchRoot ['/sysroot', '/sbin/init']"*$'\nsame\n0' ]]
-	[[ $output != *'a move was interrupted'*'next'*'a move was interrupted'*'is back in its place'* ||
-		$output == *'is back in its place'*'next'* ]] || hits=$((hits + 1))
-}
-
-@test "service: a way back that was killed, too, is taken up where it was left, owners, modes and times as well" {
-	left_to_check_all 'not promised'
-	local hits=0 call count
-	for call in fallocate fchmod fchown utimensat write symlinkat openat; do
-		for count in 2 6 40; do
-			kills_back "$call" "$count"
-		done
-	done
-	echo "# $hits times in the way back" >&3
-	[ "$hits" -ge 6 ]
-}
-
-# Its notes take from the inodes, too, since Linux 6.6.
 @test "service: with as many inodes as it needs all is moved, with one less nothing is" {
 	local deep needed many
 	deep=$(printf 'deep/%.0s' {1..300})
@@ -426,7 +355,7 @@ kills_back() {
 	done
 }
 
-# The quiet one has an abstract socket, and takes long enough to find twice that there is no plymouth.
+# The quiet one has an abstract socket, and takes long enough to tell twice.
 @test "service: the manager is told how far it is, and the journal, but where that is to be quiet" {
 	local words files socket
 	for words in quiet ''; do

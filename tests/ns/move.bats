@@ -238,33 +238,3 @@ held='sleep 0.5; kill -TERM "$holder"; wait "$holder"; cat ../held; (cd "$root";
 	[[ "$output" == *" needed for the move"*F_WRLCK ]]
 }
 
-@test "where it leaves little memory the kernel keeps back less, for as long as it lasts" {
-	local after='umount -R proc || :; ! [ . -ef "$root" ] || unchanged'
-
-	not_by_memcheck "strace(1) follows the helper"
-	boot -k '' -p "$(has_little 30000)" -w "$(reads_little)" -a "$after" -- tmpfsroot /init
-	[ "$status" -eq 0 ]
-	[ "${lines[0]}" = "init: /init  TMPFSROOT=1" ]
-	[ "$(settings)" = '0 10 100000 moved 15000 1234567 ' ]
-
-	boot -k '' -p "$(has_little 10)" -w "$(reads_little)" -a "$after" -- tmpfsroot --onfail=reboot /init
-	[ "$status" -eq 129 ]
-	[[ "${lines[0]}" == "tmpfsroot: 10.0 KiB of memory are available, the move needs "* ]]
-	[ "$(settings)" = '0 10 100000 15000 1234567 ' ]
-
-	# The fourth tells of the refusal.
-	boot -k '' -p "$(has_little 10)" -w "$(reads_little) -e inject=write:error=EIO:when=5" -- tmpfsroot --onfail=reboot /init
-	[ "$status" -eq 129 ]
-	[[ "${lines[1]}" == "tmpfsroot: vm.watermark_boost_factor stays 0: setting it to 15000: I"*/*" error" ]]
-	[ "$(cat "$BATS_TEST_TMPDIR/little/percpu_pagelist_high_fraction")" = 1234567 ]
-
-	boot -k '' -p "$(has_little 5000000)" -w "$(reads_little)" -a "$after" -- tmpfsroot /init
-	[ "${lines[0]}" = "init: /init  TMPFSROOT=1" ]
-	[ "$(settings)" = 'moved ' ]
-
-	boot -k '' -p "$(has_little 30000)" -a "$after" \
-		-w "$(reads_little 'mount -o remount,bind,ro proc/sys/vm/watermark_boost_factor;')" -- tmpfsroot /init
-	[ "${lines[0]}" = "tmpfsroot: memory may run out: setting vm.watermark_boost_factor: Read-only file system" ]
-	[ "${lines[1]}" = "init: /init  TMPFSROOT=1" ]
-	[ "$(settings)" = '10 100000 moved 1234567 ' ]
-}

@@ -45,15 +45,3 @@ moving='moving: [0-9.]+ [KM]iB of [0-9.]+ MiB \([0-9]+%\), [0-9]+ of [0-9]+ entr
 	run -1 grep moving "$log"
 }
 
-@test "plymouth shows it, too, where it is there, and no process is left of it" {
-	boot -k quiet -p 'mkdir new log dev run sys; mount -t ramfs new new; mount -t tmpfs log log; mkdir new/bin
-		cp bin/busybox new/bin; ln -s busybox new/bin/sh; cp init new/init; head -c 67108864 /dev/urandom >new/large
-		echo "busybox ps >/ps" >new/probe
-		printf "#!/bin/sh\necho \"\$@\" >>/log/plymouth\nexec sleep 60\n" >usr/bin/plymouth; chmod +x usr/bin/plymouth' \
-		-a 'cat log/plymouth; grep -c "sleep 60" "$root/ps"' \
-		-w "strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=pwrite64 -e inject=pwrite64:delay_enter=10000" \
-		-- tmpfsroot --tmpfsroot=yes /new /init
-	[ "${lines[0]}" = 'init: /init  TMPFSROOT=' ]
-	[[ "${lines[1]}" =~ ^display-message\ --text=$moving$ ]]
-	[ "${lines[2]}" = 0 ]
-}

@@ -34,69 +34,71 @@ static const struct line_case {
 	struct mount expected;
 } lines[] = {
 	{ "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue",
-			{ 36, 35, "98:0", "/mnt1", "/mnt2", "rw,noatime", "ext3", "/dev/root",
-					false, "rw,errors=continue", -1 } },
-	{ "1 1 0:2 / / rw - rootfs none rw",
-			{ 1, 1, "0:2", "/", "/", "rw", "rootfs", "none", false, "rw", -1 } },
+			{ 36, 35, "98:0", "/mnt1", "/mnt2", "rw,noatime", "ext3", "/dev/root", 0,
+					"rw,errors=continue", FATE_LEFT, NULL } },
+	{ "1 1 0:2 / / rw - rootfs none rw", { 1, 1, "0:2", "/", "/", "rw", "rootfs", "none", 0,
+							     "rw", FATE_LEFT, NULL } },
 	{ "1 0 0:2 / / rw - rootfs rootfs rw,size=1k,nr_inodes=2",
-			{ 1, 0, "0:2", "/", "/", "rw", "rootfs", "rootfs", false,
-					"rw,size=1k,nr_inodes=2", -1 } },
+			{ 1, 0, "0:2", "/", "/", "rw", "rootfs", "rootfs", 0,
+					"rw,size=1k,nr_inodes=2", FATE_LEFT, NULL } },
 	{ "2 1 0:3 / / rw,relatime - tmpfs tmpfsroot rw",
-			{ 2, 1, "0:3", "/", "/", "rw,relatime", "tmpfs", "tmpfsroot", false, "rw",
-					-1 } },
-	{ "1 1 0:1 / / rw - nullfs nullfs ro",
-			{ 1, 1, "0:1", "/", "/", "rw", "nullfs", "nullfs", false, "ro", -1 } },
+			{ 2, 1, "0:3", "/", "/", "rw,relatime", "tmpfs", "tmpfsroot", 0, "rw",
+					FATE_LEFT, NULL } },
+	{ "1 1 0:1 / / rw - nullfs nullfs ro", { 1, 1, "0:1", "/", "/", "rw", "nullfs", "nullfs", 0,
+							       "ro", FATE_LEFT, NULL } },
 	{ "27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw",
-			{ 27, 1, "254:0", "/", "/", "rw,relatime", "ext4", "/dev/vda", true, "rw",
-					-1 } },
+			{ 27, 1, "254:0", "/", "/", "rw,relatime", "ext4", "/dev/vda", 1, "rw",
+					FATE_LEFT, NULL } },
 	{ "50 27 0:40 / /a rw shared:7 master:3 propagate_from:2 - tmpfs tmpfs rw",
-			{ 50, 27, "0:40", "/", "/a", "rw", "tmpfs", "tmpfs", true, "rw", -1 } },
+			{ 50, 27, "0:40", "/", "/a", "rw", "tmpfs", "tmpfs", 7, "rw", FATE_LEFT,
+					NULL } },
 	{ "50 27 0:40 / /a rw master:3 shared:7 - tmpfs tmpfs rw",
-			{ 50, 27, "0:40", "/", "/a", "rw", "tmpfs", "tmpfs", true, "rw", -1 } },
+			{ 50, 27, "0:40", "/", "/a", "rw", "tmpfs", "tmpfs", 7, "rw", FATE_LEFT,
+					NULL } },
 	{ "50 27 0:40 / /a rw unbindable - tmpfs tmpfs rw",
-			{ 50, 27, "0:40", "/", "/a", "rw", "tmpfs", "tmpfs", false, "rw", -1 } },
+			{ 50, 27, "0:40", "/", "/a", "rw", "tmpfs", "tmpfs", 0, "rw", FATE_LEFT,
+					NULL } },
 	{ "50 27 0:40 / /a shared:1 unshared:1 new - tmpfs shared:1 rw",
-			{ 50, 27, "0:40", "/", "/a", "shared:1", "tmpfs", "shared:1", false, "rw",
-					-1 } },
+			{ 50, 27, "0:40", "/", "/a", "shared:1", "tmpfs", "shared:1", 0, "rw",
+					FATE_LEFT, NULL } },
 	{ "50 27 0:40 / /a rw - fuse.sshfs host:/ rw",
-			{ 50, 27, "0:40", "/", "/a", "rw", "fuse.sshfs", "host:/", false, "rw",
-					-1 } },
-	{ "50 27 0:40 / /a rw - tmpfs  rw",
-			{ 50, 27, "0:40", "/", "/a", "rw", "tmpfs", "", false, "rw", -1 } },
+			{ 50, 27, "0:40", "/", "/a", "rw", "fuse.sshfs", "host:/", 0, "rw",
+					FATE_LEFT, NULL } },
+	{ "50 27 0:40 / /a rw - tmpfs  rw", { 50, 27, "0:40", "/", "/a", "rw", "tmpfs", "", 0, "rw",
+							    FATE_LEFT, NULL } },
 	{ "60 27 0:4 net:[4026531833] /run/netns/a rw - nsfs nsfs rw",
 			{ 60, 27, "0:4", "net:[4026531833]", "/run/netns/a", "rw", "nsfs", "nsfs",
-					false, "rw", -1 } },
+					0, "rw", FATE_LEFT, NULL } },
 	{ "60 27 0:40 /x//deleted /a rw - tmpfs - rw",
-			{ 60, 27, "0:40", "/x//deleted", "/a", "rw", "tmpfs", "-", false, "rw",
-					-1 } },
+			{ 60, 27, "0:40", "/x//deleted", "/a", "rw", "tmpfs", "-", 0, "rw",
+					FATE_LEFT, NULL } },
 	{ "18446744073709551615 18446744073709551614 4095:1048575 / /a rw - tmpfs t rw",
 			{ UINT64_MAX, UINT64_MAX - 1, "4095:1048575", "/", "/a", "rw", "tmpfs", "t",
-					false, "rw", -1 } },
+					0, "rw", FATE_LEFT, NULL } },
 	{ "2147483649 4294967296 0:1 / /a rw - tmpfs t rw",
-			{ 2147483649, 4294967296, "0:1", "/", "/a", "rw", "tmpfs", "t", false, "rw",
-					-1 } },
+			{ 2147483649, 4294967296, "0:1", "/", "/a", "rw", "tmpfs", "t", 0, "rw",
+					FATE_LEFT, NULL } },
 	{ "5 1 0:1 /r\\040\\011\\012\\134\\043 /a\\040b\\134040 rw - t\\040y s\\040\\040o rw",
-			{ 5, 1, "0:1", "/r \t\n\\#", "/a b\\040", "rw", "t y", "s  o", false, "rw",
-					-1 } },
+			{ 5, 1, "0:1", "/r \t\n\\#", "/a b\\040", "rw", "t y", "s  o", 0, "rw",
+					FATE_LEFT, NULL } },
 	{ "5 1 0:1 / /\\377\\303\\251\\1 rw - t s\\ rw",
-			{ 5, 1, "0:1", "/", "/\377\303\251\\1", "rw", "t", "s\\", false, "rw",
-					-1 } },
+			{ 5, 1, "0:1", "/", "/\377\303\251\\1", "rw", "t", "s\\", 0, "rw",
+					FATE_LEFT, NULL } },
 	{ "5 1 0:1 / /\\400\\09\\0 rw - t \\n\\08\\04 rw",
-			{ 5, 1, "0:1", "/", "/\\400\\09\\0", "rw", "t", "\\n\\08\\04", false, "rw",
-					-1 } },
+			{ 5, 1, "0:1", "/", "/\\400\\09\\0", "rw", "t", "\\n\\08\\04", 0, "rw",
+					FATE_LEFT, NULL } },
 };
 
 static void check_line(const struct mount *got, const struct mount *expected)
 {
-	assert_true(got->id == expected->id && got->parent == expected->parent &&
-			got->clone == expected->clone);
+	assert_true(got->id == expected->id && got->parent == expected->parent);
 	assert_string_equal(got->device, expected->device);
 	assert_string_equal(got->root, expected->root);
 	assert_string_equal(got->point, expected->point);
 	assert_string_equal(got->options, expected->options);
 	assert_string_equal(got->type, expected->type);
 	assert_string_equal(got->source, expected->source);
-	assert_int_equal(got->shared, expected->shared);
+	assert_int_equal(got->peers, expected->peers);
 	assert_string_equal(got->data, expected->data);
 }
 

@@ -33,13 +33,10 @@ setup_file() {
 	esac
 	sed "s/^fsopen:1:/fsopen:$fsopen:/" "$BATS_FILE_TMPDIR/messages" >"$BATS_TEST_TMPDIR/messages"
 	cut -d ' ' -f 1 "$BATS_TEST_TMPDIR/messages" >"$BATS_TEST_TMPDIR/faults"
-	# What tells how far a slow move is would be written, too; and that there is no plymouth, by who looked for it.
-	printf '#!/bin/sh\n' >"$BATS_TEST_TMPDIR/plymouth"
-	chmod +x "$BATS_TEST_TMPDIR/plymouth"
+	# "quiet": what tells how far a slow move is would be written, too.
 	tiny "$name" "$(words_for $rootfs) quiet" "$vm/guest/faults:/init" "$BATS_TEST_TMPDIR/faults:/faults" \
 		"$tools/hardtree:/usr/bin/hardtree" "$tools/dumptree:/usr/bin/dumptree" \
-		"$tools/oldroot:/usr/bin/oldroot" "$tools/fault:/usr/bin/fault" \
-		"$BATS_TEST_TMPDIR/plymouth:/usr/bin/plymouth"
+		"$tools/oldroot:/usr/bin/oldroot" "$tools/fault:/usr/bin/fault"
 	shows "$name" 'GUEST DONE'
 	never "$name" 'Kernel panic'
 	shows "$name" "RESULT rootfs=$rootfs"

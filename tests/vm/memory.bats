@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Where memory is short: a file that leaves a tenth of its own size is moved; with less and less the
+# Where memory is short: a file that leaves a tenth of its own size is moved, where minmem= lets it; with less the
 # move is refused before the machine could run out of memory; and a root of six tenths of it is copied
 # from a block device, which is free afterwards.
 
@@ -25,7 +25,7 @@ setup() {
 
 @test "a file is moved where memory is 1.1 times its size" {
 	local name=full size memory=512 hash
-	tiny "$name" "rd.tmpfsroot.onfail=poweroff $(words_for "$rootfs")" "$vm/guest/memory:/init" \
+	tiny "$name" "rd.tmpfsroot.minmem=4M rd.tmpfsroot.onfail=poweroff $(words_for "$rootfs")" "$vm/guest/memory:/init" \
 		"$BATS_FILE_TMPDIR/block:/block" "$tools/oldroot:/usr/bin/oldroot"
 	shows "$name" 'GUEST DONE'
 	never "$name" 'Kernel panic|Out of memory|oom-kill'

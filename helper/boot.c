@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "boot.h"
+
+#include "carry.h"
+#include "interrupt.h"
+#include "log.h"
+#include "move.h"
+#include "plan.h"
+#include "report.h"
+#include "switch.h"
+#include "sys.h"
+#include "systemd.h"
+#include "tmpfs.h"
+#include "util.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STARTS_MAX 4
+
+unsigned long boot_starts(void)
+{
+	const char *witness = getenv(WITNESS);
+
+	return witness ? strtoul(witness, NULL, 10) : 0;
+}
+
+int boot_set_witness(unsigned long starts)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%lu", starts);
+	return setenv(WITNESS, text, 1) != 0 ? log_error(errno, "setenv " WITNESS) : 0;
+}
+
+/* What changes during a boot, beside the plan, which does not. */
+struct attempt {
+	struct boot *boot;
+	const struct plan *plan;
+	int target; /* an owned descriptor of the new tmpfs, or -1 */
+	struct carried carried;
+	struct move_result moved;
+	struct report report;
+};
+
+/* A service may be killed, and with it would go what only a descriptor holds: its target can be
+ * found. */
+static int move(struct attempt *attempt)
+{
+	struct boot *boot = attempt->boot;
+	bool service = boot->request.role == ROLE_SERVICE;
+	int result = service ? tmpfs_attach(attempt->target) : 0;
+
+	if (result < 0)
+		return result;
+	boot->place = PLACE_MOVING;
+	result = move_tree(attempt->plan, attempt->target, boot->options.quiet, &attempt->moved);
+	if (result < 0)
+		return result;
+	boot->place = PLACE_TARGET;
+	switch_mend_release(attempt->plan, attempt->target);
+	if (!boot->options.exclude || !carry_is_api_only(&attempt->plan->source))
+		return 0;
+	return init_check(&attempt->plan->init, boot->proc, attempt->target);
+}
+
+/* What was moved goes back. If that fails the target stays where it can be found. */
+static void give_back(struct attempt *attempt)
+{
+	struct boot *boot = attempt->boot;
+	bool attached = sys_is_mount_point(TMPFS_REFUGE);
+
+	if (!plan_moves(attempt->plan)) {
+		boot->place = PLACE_SOURCE;
+	} else if (boot->place != PLACE_SOURCE) {
+		int result = move_back(attempt->plan, attempt->target);
+
+		boot->place = result < 0 || attempt->moved.torn ? PLACE_SPLIT : PLACE_SOURCE;
+		if (boot->place == PLACE_SOURCE)
+			log_message(LOG_WARNING, "all that was moved is back in its place");
+	}
+	if (boot->place == PLACE_SPLIT) {
+		if (!attached)
+			(void)tmpfs_attach(attempt->target);
+		(void)log_error(0,
+				"giving back what was moved failed: what is missing in the tree is "
+				"in " TMPFS_REFUGE "; nothing is lost until the machine restarts");
+	} else if (attached) {
+		tmpfs_detach();
+	}
+}
+
+static void write_report(struct attempt *attempt)
+{
+	attempt->report.total_seconds = seconds_now() - attempt->boot->start;
+	if (attempt->plan->source.kind != SOURCE_NEW_ROOT)
+		report_write(&attempt->report);
+}
+
+static int switch_as_pid1(struct attempt *attempt)
+{
+	struct boot *boot = attempt->boot;
+	double start = seconds_now();
+	int result = switch_to(
+			attempt->plan, &attempt->carried, &attempt->target, boot->options.persist);
+
+	attempt->report.switch_seconds = seconds_now() - start;
+	if (result == 0)
+		write_report(attempt);
+	return result;
+}
+
+/* PID 1 sends SIGTERM to all that is left when it switches; a unit that dies of it has failed. */
+static int switch_by_systemd(struct attempt *attempt)
+{
+	struct boot *boot = attempt->boot;
+	const struct plan *plan = attempt->plan;
+	double start = seconds_now();
+	int result = plan_copies(plan) ? switch_place(plan, &attempt->carried, attempt->target) : 0;
+	bool placed = plan_copies(plan) && result == 0;
+
+	if (result == 0) {
+		interrupt_ignore(true);
+		result = systemd_switch_root(boot->request.new_root, plan->init.for_systemd);
+	}
+	attempt->report.switch_seconds = seconds_now() - start;
+	if (result == 0) {
+		write_report(attempt);
+		return 0;
+	}
+	interrupt_ignore(false);
+	give_back(attempt);
+	if (placed && plan_moves(plan))
+		switch_displace(plan);
+	else if (!placed && plan_copies(plan))
+		switch_put_back(plan, &attempt->carried);
+	return result;
+}
+
+static int move_and_switch(struct attempt *attempt)
+{
+	const struct plan *plan = attempt->plan;
+	struct boot *boot = attempt->boot;
+	int result = carry_begin(&plan->source, &attempt->carried);
+
+	if (result == 0 && plan_copies(plan))
+		result = move(attempt);
+	if (result == 0)
+		result = boot->request.role == ROLE_SERVICE ? switch_by_systemd(attempt)
+							    : switch_as_pid1(attempt);
+	if (result < 0 && plan_copies(plan) && boot->place != PLACE_SPLIT)
+		give_back(attempt);
+	if (result == 0 && plan->source.kind == SOURCE_INITRAMFS && !boot->request.new_root)
+		result = boot_set_witness(1);
+	carry_free(&plan->source, &attempt->carried);
+	return result;
+}
+
+/* The signals that would end the move are held back until all is done or given back. */
+static int act_on(struct boot *boot, struct plan *plan)
+{
+	struct attempt attempt = { .boot = boot, .plan = plan, .target = take_fd(&plan->target) };
+	sigset_t before;
+	int result = plan_check(plan);
+
+	attempt.report = (struct report){ .plan = plan, .move = &attempt.moved };
+	if (result == 0)
+		result = interrupt_block(&before);
+	if (result == 0) {
+		result = move_and_switch(&attempt);
+		interrupt_restore(&before);
+	}
+	close_fd(&attempt.target);
+	return result;
+}
+
+/* Asked again on the finished root: init is all that is left; but one that asks for itself again
+ * and again would do so for ever. */
+static int start_again(void)
+{
+	unsigned long starts = boot_starts();
+
+	if (starts >= STARTS_MAX)
+		return log_error(0,
+				"init has asked for itself %lu times: let it ask only "
+				"where " WITNESS " is not in its environment",
+				starts);
+	return boot_set_witness(starts + 1);
+}
+
+static int check_caller(const struct boot *boot, const struct plan *plan)
+{
+	const char *witness = getenv(WITNESS);
+
+	if (boot->request.role == ROLE_QUERY)
+		return log_error(0,
+				"this is process %d, expected PID 1 of a system that boots, or a "
+				"service of systemd's initrd: start it by rdinit= or exec, or use "
+				"--dry-run",
+				(int)getpid());
+	if (plan->source.kind == SOURCE_INITRAMFS && witness && strcmp(witness, "0") == 0)
+		return log_error(0, "the move has failed, init was started where it is and asks "
+				    "again: let it ask only where " WITNESS
+				    " is not in its environment");
+	return 0;
+}
+
+/* A move that was killed has left its target. */
+static int check_leftover(struct boot *boot)
+{
+	if (!sys_is_mount_point(TMPFS_REFUGE) ||
+			(boot->request.new_root &&
+					strcmp(boot->request.new_root, TMPFS_REFUGE) == 0))
+		return 0;
+	boot->place = PLACE_SPLIT;
+	return log_error(0,
+			"a move was interrupted: what is missing in the tree is in " TMPFS_REFUGE
+			"; restart the machine to begin anew");
+}
+
+int boot_run(struct boot *boot)
+{
+	struct plan plan = PLAN_EMPTY;
+	bool dry = boot->options.action == ACTION_DRY_RUN;
+	int result = dry ? 0 : check_leftover(boot);
+
+	if (result == 0)
+		result = plan_make(&boot->options, &boot->request, boot->proc, &plan);
+	if (result == 0 && dry) {
+		if (boot->options.applet == APPLET_TMPFSROOT)
+			plan_print(&plan, stdout);
+		result = plan_check(&plan);
+	} else if (result == 0) {
+		result = check_caller(boot, &plan);
+		if (result == 0 && !boot->request.init[0]) {
+			boot->found[0] = (char *)plan.init.path;
+			boot->request.init = boot->found;
+		}
+		if (result == 0)
+			result = plan.source.kind == SOURCE_FINISHED ? start_again()
+								     : act_on(boot, &plan);
+	}
+	plan_free(&plan);
+	return result;
+}
