@@ -102,7 +102,7 @@ static void mend_bound(const struct plan *plan, int root)
 			(void)unlinkat(root, "etc/os-release", 0); /* it led there */
 		switch_mend_release(plan, root);
 	}
-	if (fchmod(root, 0755) != 0)
+	if (fchmodat(root, ".", 0755, 0) != 0) /* ROOT is a clone, opened with O_PATH */
 		(void)log_warning(errno, "chmod /");
 }
 

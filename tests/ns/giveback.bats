@@ -150,7 +150,7 @@ spread()
 		fchmod:error=EPERM linkat:error=EMLINK utimensat:error=EPERM
 	type=tmpfs options=
 	spread 6 read:error=EIO pwrite64:error=EIO ftruncate:error=EIO \
-		mkdirat:error=ENOSPC symlinkat:error=ENOSPC openat:error=ENOENT fsetxattr:error=ENOSPC
+		mkdirat:error=ENOSPC symlinkat:error=ENOSPC openat:error=EIO fsetxattr:error=ENOSPC
 	echo "# given back at $back points" >&3
 	[ "$back" -ge 70 ]
 }
