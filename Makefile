@@ -156,7 +156,7 @@ demo:
 # ONLY= is a regular expression of what is run of them: make check-all ONLY=packages. Two machines run at a time
 # where there are two processors. What is skipped, or left to check-all, is shown with the reason.
 PROVE = CMOCKA_MESSAGE_OUTPUT=TAP prove --timer --directives --failures --comments --jobs $$(nproc) --exec 'sh -c'
-run = tests/list $(1) | grep -E -e '$(or $(ONLY),.)' | $(PROVE) -
+run = tests/list $(1) | grep -E -e '$(or $(ONLY),.)' >build/list && $(PROVE) - <build/list
 
 check-quick:
 	@tests/deps quick

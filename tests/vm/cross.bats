@@ -4,9 +4,7 @@
 # Other architectures: arm64 boots in the way of rdinit=; armhf, which has 32 bits, and s390x, which has
 # the first byte first, build without a warning, and pass unit and namespace tests. They do so on machines
 # with kernels of their own: QEMU's user mode knows neither openat2(2) and fsopen(2) nor statx(2)'s number
-# of a mount. Those tests that take minutes there are made with TMPFSROOT_CROSS=all alone; of giveback.bats
-# two are left out, which boot a hundred times, and of status.bats one, to whose figures little memory is too
-# little.
+# of a mount. The others of the namespace tests take minutes each there.
 
 # shellcheck disable=SC2030,SC2031 # output is set by bats' run
 # shellcheck source=SCRIPTDIR/vm.bash
@@ -51,7 +49,6 @@ build() {
 # The namespace tests: of a file all, or those with these words in their names.
 files='move:kept newroot:NEWROOT.INIT bind'
 seconds=600
-[ "${TMPFSROOT_CROSS-}" != all ] || files='move newroot bind refuse initrd realroot privilege status:fails|user|before giveback:ing.*fail|metadata|chdir' seconds=7200
 
 # machine ARCHITECTURE PREFIX: runs them and the unit tests.
 machine() {

@@ -106,7 +106,7 @@ ours() {
 # refused NAME TEXT: with its reason, and nothing has booted; the machine is off or restarts.
 refused() {
 	matches "$1" "$(ours "$2")"
-	never "$1" 'GUEST DONE|Kernel panic|the machine was stopped'
+	never "$1" 'GUEST DONE|Kernel panic'
 	matches "$1" 'reboot: (Power down|Restarting system)'
 	[ ! -e "$logs/$1.disk" ] || unwritten "$1"
 }

@@ -16,6 +16,8 @@ fresh() {
 build() {
 	local tarball built=$top/build/packages log=$logs/packages-build.log
 	mkdir -p "$logs"
+	exec 9>"$built.lock" # two files of tests ask for them
+	flock 9
 	if ! fresh make -s -C "$top" dist >"$log" 2>&1; then
 		tail -n 30 "$log"
 		return 1

@@ -80,6 +80,21 @@ unpacked() {
 	[ "$output" = "/usr/share/licenses/tmpfsroot-$version/COPYING" ]
 }
 
+# The licence and the list of changes are each distribution's own, as are what debuggers look for.
+@test "deb and rpm: the packages together hold what make install installs" {
+	local package own='/copyright$|/tmpfsroot-dbgsym$|/changelog\.Debian\.gz$| usr/(lib/(debug|\.build-id)|share/licenses|src)/'
+	mkdir "$BATS_TEST_TMPDIR"/{deb,rpm}
+	for package in "$top"/build/deb/*.deb; do
+		dpkg-deb -x "$package" "$BATS_TEST_TMPDIR/deb"
+	done
+	for package in "$top"/build/rpm/*.{x86_64,noarch}.rpm; do
+		bsdtar -C "$BATS_TEST_TMPDIR/rpm" -xf "$package"
+	done
+	diff <(install_list usr/lib/initcpio) <(files_of "$BATS_TEST_TMPDIR/deb" | grep -Ev "$own")
+	rm -r "$BATS_TEST_TMPDIR/make-install"
+	diff <(install_list usr/lib/initcpio usr/share/initramfs-tools) <(files_of "$BATS_TEST_TMPDIR/rpm" | grep -Ev "$own")
+}
+
 @test "pacman: into an empty root" {
 	local root=$BATS_TEST_TMPDIR/root line
 	made "$top/build/arch/tmpfsroot-$version-1-x86_64.pkg.tar.gz"
