@@ -19,7 +19,10 @@ source "$top/tests/common.bash"
 # processor may miss a patch that another one makes to the kernel's code while it runs (an oops at int3), a
 # timer may come too late for the kernel that starts, or that kernel never gets to its first line.
 is_lost() {
-	! [ -s "$logs/$1.log" ] || grep -aqE "Oops: int3|IO-APIC \+ timer doesn.t work${2:+|$2}" "$logs/$1.log"
+	if [ -s "$logs/$1.log" ] && ! grep -aqE "Oops: int3|IO-APIC \+ timer doesn.t work${2:+|$2}" "$logs/$1.log"; then
+		return 1
+	fi
+	echo "# $1: the emulated machine is started again: it was lost${2:+, or a late worker of udevd has made names}" >&3
 }
 
 # need FILE...: fails with the way to get what has not been built.
