@@ -81,11 +81,15 @@ static void give_back(struct attempt *attempt)
 			log_message(LOG_WARNING, "all that was moved is back in its place");
 	}
 	if (boot->place == PLACE_SPLIT) {
-		if (!attached)
-			(void)tmpfs_attach(attempt->target);
+		bool kept = !attached && tmpfs_attach(attempt->target) < 0 &&
+			    fcntl(attempt->target, F_SETFD, 0) == 0;
+
 		(void)log_error(0,
 				"giving back what was moved failed: what is missing in the tree is "
-				"in " TMPFS_REFUGE "; nothing is lost until the machine restarts");
+				"in %s; nothing is lost until the machine restarts",
+				kept ? "a descriptor of this process" : TMPFS_REFUGE);
+		if (kept)
+			(void)take_fd(&attempt->target);
 	} else if (attached) {
 		tmpfs_detach();
 	}
@@ -130,8 +134,16 @@ static int switch_by_systemd(struct attempt *attempt)
 		return 0;
 	}
 	interrupt_ignore(false);
+	if (placed && plan_moves(plan)) { /* the target was unmounted from its first place */
+		int clone = sys_clone_tree(AT_FDCWD, plan->source.path);
+
+		if (clone >= 0) {
+			close_fd(&attempt->target);
+			attempt->target = clone;
+		}
+	}
 	give_back(attempt);
-	if (placed && plan_moves(plan))
+	if (placed && plan_moves(plan) && boot->place != PLACE_SPLIT)
 		switch_displace(plan);
 	else if (!placed && plan_copies(plan))
 		switch_put_back(plan, &attempt->carried);

@@ -125,7 +125,7 @@ static bool is_copy(const struct source *source, const struct mount *mount, cons
 	return false;
 }
 
-static void give_fate(const struct source *source, struct mount *mount)
+static int give_fate(const struct source *source, struct mount *mount)
 {
 	const char *to = path_in_new_root(source, mount);
 
@@ -133,23 +133,34 @@ static void give_fate(const struct source *source, struct mount *mount)
 		mount->fate = FATE_LET_GO;
 	} else if (to && is_seen(mount) && !is_of_initrd(source, mount) &&
 			!is_copy(source, mount, to)) {
-		mount->fate = is_of_tree(source, mount) ? FATE_ANEW : FATE_CARRIED;
+		bool anew = is_of_tree(source, mount) && shown_by(source, mount);
+
+		if (is_of_tree(source, mount) && !anew && source_moves(source))
+			return log_error(0,
+					"the mount %s shows a part of the initramfs that is not "
+					"moved: unmount it before the move",
+					mount->point);
+		mount->fate = anew ? FATE_ANEW : FATE_CARRIED;
 		mount->to = to;
 	}
+	return 0;
 }
 
 /* NEWROOT's own come first: of two that are the same they stay. */
-void carry_plan(struct source *source)
+int carry_plan(struct source *source)
 {
+	int result = 0;
+
 	for (int own = 1; own >= 0; own--)
-		for (size_t i = 0; i < source->mounts.count; i++) {
+		for (size_t i = 0; result == 0 && i < source->mounts.count; i++) {
 			struct mount *mount = &source->mounts.list[i];
 			bool below = source_below(source, mount->point) != NULL;
 
 			if (mount != source->root_mount && mount != source->new_root_mount &&
 					below == (own != 0))
-				give_fate(source, mount);
+				result = give_fate(source, mount);
 		}
+	return result;
 }
 
 bool carry_has(const struct source *source, const char *path)
@@ -291,22 +302,6 @@ static unsigned long flags_of(const char *options)
 	return found;
 }
 
-static int bind_anew(const struct source *source, const struct mount *bind, int new_root)
-{
-	const char *shown = shown_by(source, bind);
-	auto_close int clone = shown ? sys_clone_tree(new_root, shown) : -EXDEV;
-	int result = clone < 0 ? clone : sys_move_mount(clone, "", new_root, bind->to);
-
-	if (result < 0)
-		return result;
-	if (fchdir(new_root) != 0 ||
-			mount(NULL, bind->to, NULL, MS_REMOUNT | MS_BIND | flags_of(bind->options),
-					NULL) != 0)
-		(void)log_warning(errno, "setting the flags %s of the mount /%s", bind->options,
-				bind->to);
-	return 0;
-}
-
 /* Makes the mount point TO, a directory or a file as what is mounted on it, with the directories
  * that lead there, where it was left out or has never been. */
 static void make_point(int new_root, const char *to, const struct sys_stat *what)
@@ -324,6 +319,27 @@ static void make_point(int new_root, const char *to, const struct sys_stat *what
 				: (file = openat(new_root, to, O_WRONLY | O_CREAT | O_CLOEXEC,
 						   0644)) < 0)
 		(void)log_warning(errno, "making the mount point /%s", to);
+}
+
+static int bind_anew(const struct source *source, const struct mount *bind, int new_root)
+{
+	const char *shown = shown_by(source, bind);
+	auto_close int clone = sys_clone_tree(new_root, shown);
+	struct sys_stat what;
+	int result = clone < 0 ? clone : sys_stat(clone, "", &what);
+
+	if (result < 0)
+		return result;
+	make_point(new_root, bind->to, &what);
+	result = sys_move_mount(clone, "", new_root, bind->to);
+	if (result < 0)
+		return result;
+	if (fchdir(new_root) != 0 ||
+			mount(NULL, bind->to, NULL, MS_REMOUNT | MS_BIND | flags_of(bind->options),
+					NULL) != 0)
+		(void)log_warning(errno, "setting the flags %s of the mount /%s", bind->options,
+				bind->to);
+	return 0;
 }
 
 /* A plain switch leaves alone what NEWROOT has mounted already, or has no place for. */
@@ -380,7 +396,8 @@ void carry_attach(const struct source *source, struct carried *carried, int new_
 			(void)log_warning(errno, "making the mount /%s private", at->to);
 		else if (result < 0)
 			(void)log_warning(result,
-					"moving the mount %s to the new root: it stays behind",
+					"attaching the mount %s to the new root: it is missing "
+					"there",
 					at->point);
 	}
 	for (size_t i = 0; here && i < source->mounts.count; i++) {

@@ -8,14 +8,14 @@
 
 /*
  * Gives each mount of SOURCE its fate, and to those that are carried or made anew their path in the
- * new root (mounts.h):
+ * new root (mounts.h). Returns 0, or a negative errno, logged, where one could have none:
  *
  *   left     it goes with the old root, or with a real root that is switched to as it is
- *   carried  it is cloned and attached in the new root, and then taken off the old one
+ *   carried  it is cloned, taken off the old root, and the clone is attached in the new one
  *   anew     a bind mount of what is moved or copied: the same is made of the new root
  *   let go   it is a layer of the real root that is copied, and is unmounted with that
  */
-void carry_plan(struct source *source);
+int carry_plan(struct source *source);
 
 /* Will something be mounted on that path of the new root ("/run")? */
 bool carry_has(const struct source *source, const char *path);

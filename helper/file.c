@@ -329,14 +329,16 @@ static int cut(const struct file *file, struct copy *copy, bool leased, uint64_t
 }
 
 /* The whole file is in the target, and the source's is empty: its name goes at once. Who has found
- * the name before that, and waits, gets a file that is whole. */
+ * the name before that, and waits, gets a file that is whole. One that a mount is on keeps its name
+ * (as in file_flush()), and so all that it had. */
 static int release_cut(const struct file *file, const struct copy *copy, bool leased)
 {
-	if (unlinkat(file->from, file->name, 0) != 0 && errno != EBUSY) /* as in file_flush() */
+	bool gone = unlinkat(file->from, file->name, 0) == 0;
+
+	if (!gone && errno != EBUSY)
 		return failed(file, "unlink in the source", errno);
-	if (leased && inuse_is_awaited(copy->source))
-		return put_end_back(file, copy, 0);
-	return 0;
+	return !gone || (leased && inuse_is_awaited(copy->source)) ? put_end_back(file, copy, 0)
+								   : 0;
 }
 
 /* Copies the content and sets the metadata, by cutting if LEASE lets it. */
@@ -368,7 +370,9 @@ static enum lease lease_of(const struct file *file, int source)
 	struct file_move *move = file->worker->move;
 	bool may_cut = move->release && file->st->nlink == 1 && file->st->size > TREE_LARGE;
 
-	return may_cut && source >= 0 ? inuse_hold(&move->inuse, source) : LEASE_REFUSED;
+	/* a program that has just ended may have been opened for reading, and could not be cut */
+	may_cut = may_cut && (fcntl(source, F_GETFL) & O_ACCMODE) == O_RDWR;
+	return may_cut ? inuse_hold(&move->inuse, source) : LEASE_REFUSED;
 }
 
 /* Running programs refuse to be opened for writing (ETXTBSY). */
@@ -446,8 +450,8 @@ static int move_linked(const struct file *file)
 	} else {
 		result = S_ISREG(file->st->mode) ? move_regular(file) : make_special(file);
 		link->directory = file->directory;
-		link->name = result == 0 ? strdup(file->name) : NULL;
-		if (result == 0 && !link->name)
+		link->name = file->worker->made && result == 0 ? strdup(file->name) : NULL;
+		if (result == 0 && file->worker->made && !link->name)
 			result = failed(file, "noting its name", ENOMEM);
 	}
 	(void)pthread_mutex_unlock(&move->lock);

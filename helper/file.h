@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * One file of any kind is brought from one tree into another: its content, its metadata, and then
- * its name is taken from the first one. Whatever fails, the file is afterwards whole in the first
- * tree, and the second one has nothing of it.
+ * its name is taken from the first one. Where that fails the file is whole in the first tree, and
+ * the second one has nothing of it; but where its end could not be put back ("torn").
  */
 #ifndef TMPFSROOT_FILE_H
 #define TMPFSROOT_FILE_H

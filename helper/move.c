@@ -88,16 +88,15 @@ static int check_listed(const struct move *move, const struct tree_item *directo
 			  : 0;
 }
 
-/* On the way back the source still has what was not moved. Where files are copied, large ones were
- * items of their own before the directories. */
+/* On the way back the source still has what was not moved. Large files were items of their own
+ * before the directories: one that is still there was copied, or a mount is on it. */
 static bool is_done(const struct move *move, const struct mover *mover, const char *name,
 		const struct sys_stat *st)
 {
 	bool large = S_ISREG(st->mode) && st->size > TREE_LARGE && st->nlink == 1;
 	struct sys_stat there;
 
-	return (move->files.back || (large && !move->files.release)) &&
-	       sys_stat(mover->to, name, &there) == 0;
+	return (move->files.back || large) && sys_stat(mover->to, name, &there) == 0;
 }
 
 static int move_name(
@@ -229,6 +228,14 @@ static int begin(struct move *move, const struct plan *plan, int from, int to)
 	return 0;
 }
 
+static void end(struct move *move)
+{
+	progress_end(&move->files.progress);
+	inuse_free(&move->files.inuse);
+	if (chdir("/") != 0) /* attributes are set by the directory that a worker is in */
+		(void)log_warning(errno, "chdir /");
+}
+
 /* Large files before the directories: no worker is to meet one that another is cutting. */
 static int move_files(struct move *move)
 {
@@ -256,9 +263,11 @@ int move_tree(const struct plan *plan, int target, bool quiet, struct move_resul
 	struct links links = { 0 };
 	struct move move;
 	int error = begin(&move, plan, plan->tree.root, target);
+	mode_t mask;
 
 	if (error < 0)
 		return error;
+	mask = umask(0); /* files are made with their own mode */
 	move.files.links = &links;
 	progress_start(&move.files.progress, plan->sums.entries, plan->sums.bytes, quiet);
 	error = make_directories(&move);
@@ -266,9 +275,9 @@ int move_tree(const struct plan *plan, int target, bool quiet, struct move_resul
 		error = move_files(&move);
 	if (error == 0)
 		error = tree_run(&plan->tree, &plan->tree.directories, &finish, &move);
-	progress_end(&move.files.progress);
+	(void)umask(mask);
+	end(&move);
 	links_free(&links);
-	inuse_free(&move.files.inuse);
 	*result = (struct move_result){ .entries = atomic_load(&move.files.progress.entries),
 		.bytes = atomic_load(&move.files.progress.bytes),
 		.peak = atomic_load(&move.files.peak),
@@ -284,13 +293,13 @@ int move_back(const struct plan *plan, int target)
 	struct move move;
 	int error = begin(&move, plan, target, plan->tree.root);
 
+	if (error < 0)
+		return error;
 	move.files.back = true;
 	progress_start(&move.files.progress, plan->sums.entries, plan->sums.bytes, true);
-	if (error == 0)
-		error = move_files(&move);
+	error = move_files(&move);
 	if (error == 0)
 		error = tree_run(&plan->tree, &plan->tree.directories, &restore, &move);
-	progress_end(&move.files.progress);
-	inuse_free(&move.files.inuse);
+	end(&move);
 	return error < 0 ? error : atomic_load(&move.files.torn) ? -EIO : 0;
 }

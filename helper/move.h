@@ -17,8 +17,8 @@ struct move_result {
 /*
  * Brings what is in the plan's tree into the tmpfs TARGET, a descriptor, but for what is excluded
  * and for other mounts. An initramfs (a ramfs or tmpfs, looked at again) is moved: afterwards it
- * holds its directories, the files with several names, and what was excluded. A real root is
- * copied. Returns 0 or a negative errno, logged; then call move_back().
+ * holds its directories, the files that have several names or a mount on them, and what was
+ * excluded. A real root is copied. Returns 0 or a negative errno, logged; then call move_back().
  */
 int move_tree(const struct plan *plan, int target, bool quiet, struct move_result *result);
 

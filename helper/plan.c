@@ -215,7 +215,7 @@ int plan_make(const struct options *options, const struct request *request, int 
 	if (result == 0)
 		result = read_memory(options, plan);
 	if (result == 0)
-		carry_plan(&plan->source);
+		result = carry_plan(&plan->source);
 	if (result == 0 && plan_copies(plan))
 		result = plan_move(options, request, plan);
 	if (plan_copies(plan)) /* what is copied is unmounted, and nothing of it may be in use */

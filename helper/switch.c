@@ -185,10 +185,7 @@ int switch_to(const struct plan *plan, struct carried *carried, int *target, boo
 		}
 	}
 	if (result < 0)
-		return log_error(result,
-				"moving the new root onto /: %s: %m; nothing was taken from the "
-				"old one",
-				call);
+		return log_error(result, "moving the new root onto /: %s: %m", call);
 	settle(plan, carried, old_root, new_root, persist);
 	return 0;
 }

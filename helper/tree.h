@@ -38,7 +38,6 @@ static inline struct metadata metadata_of(const struct sys_stat *st)
 struct tree_item {
 	const struct tree_item *parent;
 	struct metadata metadata;
-	atomic_uint subdirectories; /* that are in the list */
 	char name[];
 };
 
@@ -84,7 +83,7 @@ int tree_run(const struct tree *tree, const struct tree_list *list, const struct
 /* Begins the list with the top. Returns 0, or -ENOMEM, logged. */
 int tree_top(struct tree *tree, const struct sys_stat *st);
 
-/* The same over the directories, to which the pass itself adds by tree_add(). */
+/* As tree_run() over the directories, to which the pass itself adds by tree_add(). */
 int tree_grow(struct tree *tree, const struct tree_pass *pass, void *context);
 
 /* Adds a directory, or where LARGE a large file, of the directory PARENT. Returns 0, or -ENOMEM. */
@@ -99,7 +98,7 @@ int tree_open(int root, const struct tree_item *directory);
 
 /*
  * Calls ENTRY for each name in the open directory FD but "." and "..", until it returns a negative
- * errno. Returns that, or a negative errno, logged, or 0. PATH_OF names the directory in messages.
+ * errno. Returns that, or a negative errno, logged, or 0.
  */
 typedef int tree_entry(struct tree_worker *worker, const struct tree_item *directory, int fd,
 		const char *name);

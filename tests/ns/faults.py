@@ -186,7 +186,7 @@ class Boot:
         if self.is_line("the target is mounted") and not self.says("unmounting /run/tmpfsroot/target: "):
             return False
         if self.is_line("the mount was not carried") and not self.killed and not self.says(
-                "moving the mount .*/carried to the new root: it stays behind: "):
+                "attaching the mount .*/carried to the new root: it is missing there: "):
             return False
         # EBUSY means that a mount is on the name.
         busy = self.fault is not None and re.fullmatch("unlinkat:.*:EBUSY", self.fault)

@@ -28,6 +28,26 @@ load namespace
 	[[ "${lines[3]}" == *" tmpfs rw,"* && "${lines[3]}" != *huge=* ]]
 }
 
+@test "files have their own modes, whatever the umask is" {
+	boot -p 'for mode in 600 664 666 777; do echo "$mode" >"m-$mode"; chmod "$mode" "m-$mode"; done
+			head -c 3000000 /dev/zero >m-large; chmod 666 m-large; mkdir -m 777 m-directory' \
+		-w "sh -c 'umask 077; exec \"\$@\"' -" -a 'stat -c "%n %a" "$root"/m-* | sed "s|.*/||" | xargs' -- tmpfsroot /init
+	[ "${lines[1]}" = 'm-600 600 m-664 664 m-666 666 m-777 777 m-directory 777 m-large 666' ]
+}
+
+@test "a large file that a mount is on is moved whole, and given back whole" {
+	local covered='head -c 3000037 /dev/urandom >large; sha256sum large >../sum; echo over >over; mount --bind over large'
+	boot -p "$covered; echo 'cat /large; umount /large' >probe" -a 'cd "$root"; sha256sum -c ../sum' -- tmpfsroot /init
+	[ "$status" -eq 0 ]
+	[ "${lines[1]}" = over ]
+	[ "${lines[2]}" = 'large: OK' ]
+	rm -rf "${BATS_TEST_TMPDIR:?}"/*
+	boot -p "$covered" -a 'mkdir ../seen; busybox mount -o bind . ../seen; cd ../seen; sha256sum -c ../sum' \
+		-w 'strace -D -f -qq -o /dev/null -e trace=chroot -e inject=chroot:error=EIO:when=2' -- tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 129 ]
+	[[ $output == *'all that was moved is back in its place'*'large: OK' ]]
+}
+
 @test "the old root is empty afterwards, the new one is a tmpfs 0755 of root" {
 	boot -p 'chmod 1777 .' -a 'ls -A; stat -c "%a %u:%g" "$root"; stat -f -c %T "$root"' -- \
 		tmpfsroot /init
