@@ -66,6 +66,17 @@ copies()
 	copies "$seed; $as_overlay"
 }
 
+# As subvolumes of btrfs are: the device is the same, and what is mounted is no part of the tree.
+@test "another directory of the real root's device that is mounted below it is carried over" {
+	boot -k quiet -p 'truncate -s 64M ../disk; mkfs.ext4 -q ../disk; mkdir ../all new; mount -o loop ../disk ../all
+			mkdir ../all/home ../all/system; echo kept >../all/home/file; cp -R bin init ../all/system
+			cd ../all/system; mkdir home proc sys dev run; echo "cat /home/file; grep /home /proc/mounts" >probe; cd "$OLDPWD"
+			mount --bind ../all/system new; mount --bind ../all/home new/home' -- tmpfsroot --tmpfsroot=yes /new /init
+	[ "$status" -eq 0 ]
+	[ "${lines[1]}" = kept ]
+	[[ "${lines[2]}" == *' /home ext4 '* ]]
+}
+
 @test "mounts below the real root, and those of the initramfs, are carried over" {
 	boot -k rd.tmpfsroot=yes -p "$on_ext4; $seed; echo 'busybox cat /mnt/file /run/file /proc/mounts' >\"\$directory/seed/probe\"; $as_ext4; mount -t tmpfs below new/mnt
 		echo below >new/mnt/file; mount -t tmpfs the-run run; echo run >run/file" -- tmpfsroot /new /init
