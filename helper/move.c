@@ -222,7 +222,7 @@ static int begin(struct move *move, const struct plan *plan, int from, int to)
 				.target = to,
 				.lock = PTHREAD_MUTEX_INITIALIZER,
 				.inuse = INUSE_EMPTY(plan->proc) } };
-	if (move->files.release && !sys_is_memory(from))
+	if (move->files.release && magic != RAMFS_FS_MAGIC && magic != TMPFS_FS_MAGIC)
 		return log_error(0, "the tree is on no ramfs or tmpfs any more: nothing is deleted "
 				    "there");
 	return 0;

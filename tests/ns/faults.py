@@ -70,7 +70,7 @@ CALLS = {
     "access|faccessat|faccessat2": (LOOK, "looking for /"),
     "readlink|readlinkat": (LOOK, "MOVING readlink|readlink /proc/self/fd"),
     "chdir|fchdir": (LOOK, "moving the new root onto /: fchdir|MOVING (noting its times|.*its attributes)"),
-    "fstatfs": (LOOK, "statfs"),
+    "fstatfs": (LOOK, "statfs|looking at the tree and its target"),
     "chroot": ("EPERM ENOMEM", "moving the new root onto /: chroot"),
     # By the libc, for memory.
     "mmap|brk|mprotect|madvise": ("ENOMEM", "MOVING (mmap|reading its attributes)|counting|queueing|reading|starting"),
@@ -216,6 +216,8 @@ class Boot:
             text = TEXTS[error]
         if error == "SHORT":
             operation += "|/"
+        if self.service and self.no_proc():  # then the machine's own words do not ask for the move
+            operation, text = "NEWROOT /sysroot is a part of the initramfs", ""
         return re.search(f"^tmpfsroot: ({operation}).*({text})", self.output, re.M) is not None
 
     def is_made(self):

@@ -126,7 +126,7 @@ mounts_late()
 			grep -c point ../trace >../late; while [ -e ../moving ]; do sleep 0.1; done
 			ls /proc/self/fd/8/ >>../late) >/dev/null 2>&1 &" \
 		-a "rm ../moving; wait; cat ../late \"\$root/tree/point/below\"; $alive" \
-		-w 'strace -D -f -qq -o ../trace -P point -e trace=openat,openat2 -e inject=openat,openat2:delay_enter=1000000' -- \
+		-w 'strace -D -f -qq -o ../trace -P tree/point -e trace=openat,openat2 -e inject=openat,openat2:delay_enter=1000000' -- \
 		tmpfsroot --onfail=reboot /init
 	[ "$status" -eq 0 ]
 	[[ "$output" == *$'\n'"$1"$'\nfile\nbelow\nalive' ]]

@@ -23,7 +23,7 @@ init=()
 [ -n "${CHECK_ALL-}" ] || init=("init=$program")
 
 @test "a tree in the image" {
-	shown_by dracut-systemd
+	shown_by dracut-systemd initramfs-tools-none
 	if [ "$kind" = none ]; then
 		once tree machine tree tree - root=tmpfsroot "${init[@]}"
 	else
