@@ -248,7 +248,8 @@ class Boot:
 
 def run(command, **environment):
     done = subprocess.run(command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, check=False,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          close_fds=False)  # the coverage build counts in descriptor 9
     return done.returncode, done.stdout.decode(errors="replace")
 
 
