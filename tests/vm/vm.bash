@@ -75,6 +75,14 @@ tiny() {
 		"$vm/guest/lib.sh:/usr/lib/guest.sh" "$helper:/usr/bin/tmpfsroot" "$@"
 }
 
+# has_first_root NAME: its root is what the kernel began with, which since Linux 7.0 has a parent.
+has_first_root() {
+	local parent=no
+	[ "$suite" != forky ] || parent=yes
+	shows "$1" "RESULT root_has_parent=$parent"
+	[[ $(result "$1" mount) == '/ rootfs '* ]]
+}
+
 # words_for KIND: what makes the kernel's rootfs a ramfs or a tmpfs.
 words_for() {
 	[ "$1" = tmpfs ] || echo root=/dev/ram0
