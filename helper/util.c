@@ -95,13 +95,6 @@ int write_all(int fd, const void *buffer, size_t length)
 	return 0;
 }
 
-int write_file(int dir, const char *path, const char *text)
-{
-	auto_close int fd = openat(dir, path, O_WRONLY | O_CLOEXEC);
-
-	return fd < 0 ? -errno : write_all(fd, text, strlen(text));
-}
-
 const char *size_text(unsigned long long bytes, char text[static SIZE_TEXT])
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };

@@ -53,10 +53,6 @@ int read_file(int dir, const char *path, char **text, size_t *length);
  */
 int write_all(int fd, const void *buffer, size_t length);
 
-/* Writes the text into a file that exists, below the directory DIR. Returns 0 or a negative errno.
- */
-int write_file(int dir, const char *path, const char *text);
-
 /* The size as people write it ("1.50 GiB"), to three digits, in a caller's buffer, which it
  * returns. */
 #define SIZE_TEXT 16

@@ -113,6 +113,10 @@ refuses()
 @test "a tmpfs option that does not exist" {
 	refuses "tmpfs option siez=2G: Invalid argument; change it in rd.tmpfsroot.opts=" \
 		-- tmpfsroot --onfail=reboot --opts=siez=2G /init
+	local long
+	long=$(printf 'x%.0s' {1..300})
+	refuses "tmpfs option ${long:0:32}...: no option is that long: change it in rd.tmpfsroot.opts=" \
+		-- tmpfsroot --onfail=reboot "--opts=size=1G,$long" /init
 }
 
 @test "a size that does not parse, on each way in" {
