@@ -34,7 +34,7 @@ int boot_set_witness(unsigned long starts)
 	return setenv(WITNESS, text, 1) != 0 ? log_error(errno, "setenv " WITNESS) : 0;
 }
 
-/* What changes during a boot, beside the plan, which does not. */
+/* The state of one boot. The plan does not change; all else here does. */
 struct attempt {
 	struct boot *boot;
 	const struct plan *plan;
@@ -65,7 +65,7 @@ static int move(struct attempt *attempt)
 	return init_check(&attempt->plan->init, boot->proc, attempt->target);
 }
 
-/* What was moved goes back. If that fails the target stays where it can be found. */
+/* Gives the moved files back. If that fails the target stays where it can be found. */
 static void give_back(struct attempt *attempt)
 {
 	struct boot *boot = attempt->boot;

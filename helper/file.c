@@ -86,7 +86,7 @@ static int release(const struct file *file, uint64_t bytes)
 	return file_flush(worker, file->directory, file->from);
 }
 
-/* What is made here is root's from the beginning. */
+/* A new file is root's from the beginning: does it belong to root in the end, too? */
 static bool has_owner(const struct file_move *move, uint32_t uid, uint32_t gid)
 {
 	return uid == 0 && gid == 0 && !move->back && !move->inherits;

@@ -14,7 +14,7 @@
 
 #include <limits.h>
 
-/* What the files of a move have in common. */
+/* The state that all files of a move share. */
 struct file_move {
 	bool release; /* the source is emptied on the way: a move, not a copy */
 	bool back; /* the way back: into directories that have all their attributes; no signal ends

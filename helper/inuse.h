@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-/* What is looked up once, where the kernel has no leases; INUSE_EMPTY at first. */
+/* The files in use, looked up once where the kernel has no leases; INUSE_EMPTY at first. */
 struct inuse {
 	pthread_mutex_t lock;
 	int proc; /* a descriptor of /proc, the caller's */

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What becomes of a mount when the root is switched: see carry.h. */
+/* The fate of a mount when the root is switched: see carry.h. */
 enum fate { FATE_LEFT, FATE_CARRIED, FATE_ANEW, FATE_LET_GO };
 
 /* One line of mountinfo; the strings point into the text it was parsed from, unescaped. */

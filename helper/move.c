@@ -187,7 +187,7 @@ static int finish_directory(struct tree_worker *worker, const struct tree_item *
 			to, &directory->metadata, directory->parent != NULL);
 }
 
-/* What was moved from and to the source's directories has changed their times. */
+/* Taking files from the source's directories, and giving them back, has changed their times. */
 static int restore_times(struct tree_worker *worker, const struct tree_item *directory)
 {
 	struct move *move = worker->context;

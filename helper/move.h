@@ -5,7 +5,7 @@
 
 #include "plan.h"
 
-/* What a move did. */
+/* The figures of a move. */
 struct move_result {
 	uint64_t entries, bytes; /* made in the target; bytes: of data copied */
 	uint64_t peak; /* the most bytes that were in both trees at a time */

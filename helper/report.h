@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a boot did, as JSON in /run, and what "/" is now. */
+/* The report of a boot, as JSON in /run, and the status of "/". */
 #ifndef TMPFSROOT_REPORT_H
 #define TMPFSROOT_REPORT_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is there, and which part of it is to become the root. */
+/* The source: the tree that is to become the root, and the mounts around it. */
 #ifndef TMPFSROOT_SOURCE_H
 #define TMPFSROOT_SOURCE_H
 
