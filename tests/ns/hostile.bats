@@ -73,13 +73,14 @@ alive='dumptree "$root/canary" | diff ../canary.before - && dumptree ../outside 
 
 # Likewise it is cut, or unlinked. A large one is opened to be looked at first.
 @test "a file that has shrunk or vanished when it is copied: moved as it is then, or all is given back" {
-	local size left hold outcome
+	local size left hold change outcome
 	for kind in '5 0 :' '5 2 :' '6000000 0 :' '6000000 2 :' '6000000 5000000 exec 8<tree/less'; do
 		read -r size left hold <<<"$kind"
 		rm -rf "${BATS_TEST_TMPDIR:?}"/*
-		boot -p "mkdir tree; yes | head -c $size >tree/less; echo beside >tree/beside
-			($hold; until grep -qs less ../trace; do :; done
-				if [ $left = 0 ]; then rm tree/less; else truncate -s $left tree/less; fi) >/dev/null 2>&1 &" \
+		change="truncate -s $left tree/less"
+		[ "$left" != 0 ] || change='rm tree/less'
+		boot -p "mkdir tree; yes | head -c $size >tree/less; echo beside >tree/beside; $hold
+				$(once_traced 1 less "$change")" \
 			-a "wait; cat \"\$root/tree/beside\"; [ ! -e tree/less ] || [ tree -ef \"\$root/tree\" ] || echo twice
 				if [ -e \"\$root/tree/less\" ]; then yes | head -c $left | cmp - \"\$root/tree/less\" && echo cut; else echo gone; fi" \
 			-w 'strace -D -f -qq -o ../trace -P less -e trace=openat -e inject=openat:delay_enter=2000000' -- \
@@ -93,8 +94,7 @@ alive='dumptree "$root/canary" | diff ../canary.before - && dumptree ../outside 
 
 @test "a name of all kinds of bytes in a warning: the report is JSON, and has them" {
 	boot -p 'export name=$(printf "a\"b\\\\c\nd\351"); mkdir tree; echo x >"tree/$name"
-			echo "cat /run/tmpfsroot/report.json" >probe
-			(for _ in $(seq 900); do ! grep -qs openat ../trace || break; sleep 0.01; done; rm "tree/$name") &' \
+			echo "cat /run/tmpfsroot/report.json" >probe'$'\n'"$(once_traced 1 openat 'rm "tree/$name"')" \
 		-a wait -w 'strace -D -f -qq -o ../trace -P "$name" -e trace=openat -e inject=openat:delay_enter=1000000' -- tmpfsroot /init
 	[ "$status" -eq 0 ]
 	sed -n '/^{/,/^}/p' <<<"$output" | python3 -c 'import json, sys
@@ -107,37 +107,14 @@ assert warning.startswith("/tree/a\"b\\c\nd\xe9 has gone while the tree was move
 @test "somebody opens and maps a large file that is about to be cut: they see right bytes to the end" {
 	for when in 1 3; do
 		rm -rf "${BATS_TEST_TMPDIR:?}"/*
-		boot -p 'head -c 20000000 /dev/urandom >large; sha256sum <large >../sum
-				"$top/tests/ns/map-at" '$when' >../held & holder=$!' \
-			-a 'while kill -0 "$holder" && ! grep -qs holding ../held; do sleep 0.1; done; sleep 0.5; kill -TERM "$holder"; wait "$holder"
-				cat ../held; diff ../seen ../sum; (cd "$root"; sha256sum <large | diff - "$directory/sum"); ls -A' \
+		boot -p "head -c 20000000 /dev/urandom >large; sha256sum <large >../sum; mkfifo ../held; exec 9<>../held
+				$(once_traced $when 'ftruncate[(].*large>' 'exec 5<large; sha256sum <&5 >../seen; exec holder /proc/self/fd/5 >&9')" \
+			-a 'read -r _ holder <&9; kill "$holder"; read -r held <&9; echo "$held"; wait
+				diff ../seen ../sum; (cd "$root"; sha256sum <large | diff - "$directory/sum"); ls -A' \
 			-w 'strace -D -f -qq -y -o ../trace -e trace=ftruncate -e inject=ftruncate:delay_exit=300000' -- tmpfsroot /init
 		[ "$status" -eq 0 ]
 		[[ "$output" == *"right in "*" rounds" ]]
 	done
-}
-
-# mounts_late TIMES: over a directory, when it is opened for so many times, to be counted first, then to be
-# moved; whoever opens it is kept waiting.
-mounts_late()
-{
-	boot -p "$canaries; mkdir tree/point; echo below >tree/point/below; touch ../moving
-		(until [ -e ../trace ] && [ \$(grep -c point ../trace) -ge $1 ]; do :; done; mount -t tmpfs late tree/point; echo late >tree/point/file; exec 8<tree/point
-			grep -c point ../trace >../late; while [ -e ../moving ]; do sleep 0.1; done
-			ls /proc/self/fd/8/ >>../late) >/dev/null 2>&1 &" \
-		-a "rm ../moving; wait; cat ../late \"\$root/tree/point/below\"; $alive" \
-		-w 'strace -D -f -qq -o ../trace -P tree/point -e trace=openat,openat2 -e inject=openat,openat2:delay_enter=1000000' -- \
-		tmpfsroot --onfail=reboot /init
-	[ "$status" -eq 0 ]
-	[[ "$output" == *$'\n'"$1"$'\nfile\nbelow\nalive' ]]
-}
-@test "a mount appears below the tree while it is counted: what is on it, and below it, stays" {
-	left_to_check_all 'not promised'
-	mounts_late 1
-}
-@test "a mount appears below the tree while it is moved: what is on it, and below it, stays" {
-	left_to_check_all 'not promised'
-	mounts_late 2
 }
 
 @test "immutable and append-only files: of a real root they are copied, an initramfs with them is refused or given back" {

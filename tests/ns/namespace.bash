@@ -65,6 +65,14 @@ injects()
 	printf -- "-e 'trace=%s' -e 'inject=%s:%s'" "$(call "${1%%:*}")" "$(call "${1%%:*}")" "${1#*:}"
 }
 
+# once_traced COUNT REGEX CODE: for PREPARE: CODE runs in the background once strace(1), whose -o is ../trace, has told
+# of so many calls.
+once_traced()
+{
+	printf '%s\n' "mkfifo ../trace" \
+		"(if '$BATS_TEST_DIRNAME/awaits' $1 '$2'; then ($3) </dev/null & fi; cat; wait) <../trace >/dev/null 2>&1 &"
+}
+
 # keeps_everything TYPE OPTION...: the tree of hard cases that hardtree makes with these options, moved
 # on a file system of TYPE, is line by line what it was.
 keeps_everything()
