@@ -161,6 +161,7 @@ run = tests/list $(1) | grep -E -e '$(or $(ONLY),.)' >build/list && $(PROVE) - <
 check-quick:
 	@tests/deps quick
 	@$(MAKE) -j $$(nproc) programs
+	@echo "Left to check: lint, packages, and all machines; to check-all what is said below to be."
 	@$(call run,quick)
 
 check:
@@ -175,6 +176,8 @@ check-all:
 	@$(MAKE) -j $$(nproc) programs build/asan/tmpfsroot $(UNIT:build/%=build/asan/%) \
 		build/coverage/tmpfsroot $(UNIT:build/%=build/coverage/%) $(FUZZ)
 	@$(MAKE) build/valgrind/tmpfsroot CC=musl-gcc
+	@echo "Left out: mkinitcpio for Debian 12 and forky, since it is another distribution's; make bench, which"
+	@echo "is no test."
 	@export CHECK_ALL=yes; $(call run,all)
 
 # What a package's build runs: nothing of it needs root, nor a kernel of its own.
@@ -222,5 +225,6 @@ clean:
 -include $(wildcard build/*.d build/static/*.d)
 
 FORCE:
+.SECONDARY:
 .PHONY: all static tools install deps demo check-quick check check-all check-build fuzz dist deb rpm arch bench \
 	bench-figures programs lint clean FORCE

@@ -41,24 +41,10 @@ for_systemd() {
 	refused no-fit 'the tree needs .* raise size= in rd.tmpfsroot.opts='
 }
 
-@test "auto, and it does not fit: the disk boots, with a warning" {
-	[ "$kind" = none ] || left_to_check_all 'it is shown without systemd'
-	machine auto image disk.ext4 "$disk" rd.tmpfsroot=auto $small
-	stays auto 'the tree needs '
-}
-
-@test "yes and onfail=continue, and it does not fit: the disk boots, with a warning" {
-	left_to_check_all 'auto shows the same'
-	machine continue image disk.ext4 "$disk" rd.tmpfsroot=yes rd.tmpfsroot.onfail=continue $small
-	stays continue 'the tree needs '
-}
-
-@test "a wrong word: rd.emergency=reboot follows; by onfail=continue the disk boots" {
+@test "a wrong word: rd.emergency=reboot follows" {
 	left_to_check_all 'one more refusal'
 	machine wrong image disk.ext4 "$disk" rd.tmpfsroot=maybe rd.shell=0 rd.emergency=reboot
 	refused wrong 'kernel command line: rd.tmpfsroot=maybe is wrong: expected no, yes or auto'
-	machine wrong-continue image disk.ext4 "$disk" rd.tmpfsroot.minmem=much rd.tmpfsroot.onfail=continue
-	stays wrong-continue 'kernel command line: rd.tmpfsroot.minmem=much is wrong'
 }
 
 # Without systemd dracut looks for an init itself.
@@ -73,14 +59,6 @@ for_systemd() {
 	else
 		matches no-init 'Cannot find init!'
 	fi
-}
-
-@test "in a crash kernel the module stays out" {
-	left_to_check_all 'tests/ns shows the words of a crash kernel'
-	machine crash image disk.ext4 "$disk" rd.tmpfsroot=yes rd.tmpfsroot.minmem=much elfcorehdr=1M
-	ended crash
-	mounted_once crash / ext4 ro
-	never crash '^KMSG .*is a tmpfs'
 }
 
 @test "another fills the tmpfs in the middle of the move: all is as it was" {

@@ -3,7 +3,8 @@
 #
 # Images of a generator (MAKER), with systemd in the initramfs or without (KIND), made by a suite's own
 # and booted on its kernel, in the ways that a boot can be asked for: the tree in the image, the image
-# itself, a root on a disk; and an ordinary boot, beside an image that has nothing of ours.
+# itself, a root on a disk, which may have to stay there; and an ordinary boot, beside an image that has
+# nothing of ours.
 
 # shellcheck source=SCRIPTDIR/image.bash
 source "$BATS_TEST_DIRNAME/image.bash"
@@ -81,6 +82,27 @@ on_disk() {
 	shown_by initramfs-tools-none
 	given_alike disk without
 	[ ! -e "$BATS_FILE_TMPDIR/tree" ] || given_alike tree without
+}
+
+@test "auto, and it does not fit: the disk boots, with a warning" {
+	shown_by dracut-none
+	machine auto disk disk.ext4 "$disk" rd.tmpfsroot=auto rd.tmpfsroot.opts=size=1M "${init[@]}"
+	stays auto 'the tree needs '
+}
+
+@test "a wrong word and onfail=continue: the disk boots, with a warning" {
+	left_to_check_all 'auto shows the same'
+	machine continue disk disk.ext4 "$disk" rd.tmpfsroot.minmem=much rd.tmpfsroot.onfail=continue
+	stays continue 'kernel command line: rd.tmpfsroot.minmem=much is wrong'
+}
+
+@test "in a crash kernel nothing is moved" {
+	left_to_check_all 'tests/ns shows the words of a crash kernel'
+	machine crash disk disk.ext4 "$disk" rd.tmpfsroot=yes rd.tmpfsroot.minmem=much elfcorehdr=1M
+	ended crash
+	mounted_once crash / ext4 ro
+	never crash '^KMSG .*is a tmpfs'
+	unwritten crash
 }
 
 @test "the kernel is that of the suite" {

@@ -36,22 +36,23 @@ need_maker() {
 # machine NAME IMAGE DISK WORDS...: boots an image, with a copy of DISK where that is not "-".
 # $logs/NAME.disk says whether the disk is what it was. $expect and $typed are as for boot.
 machine() {
-	local name=$1 image=$2 disk=$3 from copy=$logs/$1.img
+	local name=$1 image=$2 disk=$3 from disks copy=$logs/$1.img
 	shift 3
 	need "$top/build/tmpfsroot" "$tools/oldroot"
 	from=$("$vm/$maker-image" "$suite")
+	disks=$("$vm/disks" "$suite")
 	mkdir -p "$logs"
 	# Without systemd dracut does not wait for udevd's last workers, and one may make
 	# names in the old /dev or /run after the deletion: that machine is started again, too.
 	for _ in 1 2 3; do
-		[ "$disk" = - ] || cp --sparse=always "$from/$disk" "$copy"
+		[ "$disk" = - ] || cp --sparse=always "$disks/$disk" "$copy"
 		"$vm/run" ${disk:+$([ "$disk" = - ] || echo -d "$copy")} ${expect:+-e "$expect"} -a "systemd.getty_auto=0 $*" \
-			"$from/vmlinuz" "$logs/$name.log" "$from/$kind-$image.cpio" <<<"${typed-}" || echo "$name was stopped: $?"
+			"$disks/vmlinuz" "$logs/$name.log" "$from/$kind-$image.cpio" <<<"${typed-}" || echo "$name was stopped: $?"
 		is_lost "$name" '^RESULT oldroot=/(dev|run)' || break
 	done
 	sed -i 's/\r//g' "$logs/$name.log"
 	[ "$disk" != - ] || return 0
-	cmp "$from/$disk" "$copy" >"$logs/$name.disk" && echo same >"$logs/$name.disk"
+	cmp "$disks/$disk" "$copy" >"$logs/$name.disk" && echo same >"$logs/$name.disk"
 	rm -f "$copy"
 }
 

@@ -46,33 +46,12 @@ exit'
 	shows wrong 'tmpfsroot could not switch root: see above'
 }
 
-@test "auto, and it does not fit: the disk boots, with a warning" {
-	left_to_check_all 'dracut shows it'
-	machine auto disk disk.ext4 "$disk" rd.tmpfsroot=auto $small
-	stays auto 'the tree needs '
-}
-
-@test "a wrong word and onfail=continue: the disk boots, with a warning" {
-	left_to_check_all 'dracut shows it'
-	machine continue disk disk.ext4 "$disk" rd.tmpfsroot=maybe rd.tmpfsroot.onfail=continue
-	stays continue 'kernel command line: rd.tmpfsroot=maybe is wrong'
-}
-
 @test "no init: initramfs-tools says so" {
 	left_to_check_all "initramfs-tools' own refusal"
 	machine no-init disk empty.ext4 "$disk" rd.tmpfsroot=yes
 	matches no-init '^No init found'
 	never no-init 'GUEST DONE|Kernel panic'
 	unwritten no-init
-}
-
-@test "in a crash kernel nothing is moved" {
-	left_to_check_all 'tests/ns shows the words of a crash kernel'
-	machine crash disk disk.ext4 "$disk" rd.tmpfsroot=yes rd.tmpfsroot.minmem=much elfcorehdr=1M
-	ended crash
-	mounted_once crash / ext4 ro
-	never crash '^KMSG .*is a tmpfs'
-	unwritten crash
 }
 
 @test "the shell has what it had, and when it is left the switch is tried again" {
