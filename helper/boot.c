@@ -62,7 +62,7 @@ static int move(struct attempt *attempt)
 	switch_mend_release(attempt->plan, attempt->target);
 	if (!boot->options.exclude || !carry_is_api_only(&attempt->plan->source))
 		return 0;
-	return init_check(&attempt->plan->init, boot->proc, attempt->target);
+	return init_check(&attempt->plan->init, attempt->target);
 }
 
 /* Gives the moved files back. If that fails the target stays where it can be found. */

@@ -52,7 +52,7 @@ int init_find(const struct options *options, const struct request *request, int 
 		       systemd = sys_open_in_root(tree, SYSTEMD, O_PATH | O_CLOEXEC);
 
 	init->path = choose(options, request, tree);
-	program = program_check(proc, tree, init->path,
+	program = program_check(tree, init->path,
 			tree == source->new_root ? request->new_root : "the initramfs",
 			init->interpreter);
 	if (program < 0)
@@ -65,11 +65,11 @@ int init_find(const struct options *options, const struct request *request, int 
 	return 0;
 }
 
-int init_check(const struct init *init, int proc, int root)
+int init_check(const struct init *init, int root)
 {
 	char interpreter[PROGRAM_PATH];
 	auto_close int program = program_check(
-			proc, root, init->path, "what rd.tmpfsroot.exclude= leaves", interpreter);
+			root, init->path, "what rd.tmpfsroot.exclude= leaves", interpreter);
 
 	return program < 0 ? program : 0;
 }

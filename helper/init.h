@@ -19,6 +19,6 @@ int init_find(const struct options *options, const struct request *request, int 
 
 /* Can it still be executed in the tree ROOT, a descriptor, where something was left out? The same
  * results. */
-int init_check(const struct init *init, int proc, int root);
+int init_check(const struct init *init, int root);
 
 #endif

@@ -3,13 +3,11 @@
 #ifndef TMPFSROOT_LINKS_H
 #define TMPFSROOT_LINKS_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 struct tree_item;
 
 struct link {
-	struct link *next;
 	uint64_t device, inode;
 	const struct tree_item *directory; /* of the first name that was made, or NULL: none was */
 	char *name; /* that name, owned */
@@ -17,8 +15,7 @@ struct link {
 
 /* Zeroed at first. Where several threads use it the caller holds a lock of its own. */
 struct links {
-	struct link **buckets;
-	size_t size, count;
+	void *tree; /* tsearch(3)'s */
 };
 
 /* The file's entry, or NULL where there is none. */

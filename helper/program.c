@@ -5,13 +5,15 @@
 #include "sys.h"
 #include "util.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define SCRIPTS_MAX 5 /* the kernel follows no more #! lines */
+
+/* The header of this program, which the linker knows. */
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
 int script_interpreter(const char *head, size_t length, char path[static PROGRAM_PATH])
 {
@@ -31,68 +33,38 @@ int script_interpreter(const char *head, size_t length, char path[static PROGRAM
 	return 0;
 }
 
-int elf_parse(const unsigned char *head, size_t length, struct elf_headers *headers)
+int elf_parse(const unsigned char *head, size_t length, ElfW(Ehdr) * elf)
 {
-	static const unsigned char order =
-			__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB;
-	Elf64_Ehdr wide;
-	Elf32_Ehdr narrow;
+	const unsigned char *own = __ehdr_start.e_ident;
 
-	if (length < sizeof(narrow) || memcmp(head, ELFMAG, SELFMAG) != 0 || head[EI_DATA] != order)
+	memset(elf, 0, sizeof(*elf));
+	if (length < sizeof(Elf32_Ehdr) || memcmp(head, ELFMAG, SELFMAG) != 0 ||
+			head[EI_DATA] != own[EI_DATA])
 		return -ENOEXEC;
-	headers->wide = head[EI_CLASS] == ELFCLASS64;
-	if (headers->wide) {
-		if (length < sizeof(wide))
-			return -ENOEXEC;
-		memcpy(&wide, head, sizeof(wide));
-		headers->offset = wide.e_phoff;
-		headers->size = wide.e_phentsize;
-		headers->count = wide.e_phnum;
-		headers->machine = wide.e_machine;
-		return headers->size == sizeof(Elf64_Phdr) ? 0 : -ENOEXEC;
-	}
-	memcpy(&narrow, head, sizeof(narrow));
-	headers->offset = narrow.e_phoff;
-	headers->size = narrow.e_phentsize;
-	headers->count = narrow.e_phnum;
-	headers->machine = narrow.e_machine;
-	return headers->size == sizeof(Elf32_Phdr) ? 0 : -ENOEXEC;
+	if (head[EI_CLASS] == (ELFCLASS32 ^ ELFCLASS64 ^ own[EI_CLASS]))
+		return 0;
+	if (head[EI_CLASS] != own[EI_CLASS] || length < sizeof(*elf))
+		return -ENOEXEC;
+	memcpy(elf, head, sizeof(*elf));
+	return elf->e_machine == __ehdr_start.e_machine && elf->e_phentsize == sizeof(ElfW(Phdr))
+			       ? 0
+			       : -ENOEXEC;
 }
 
-bool elf_machines_agree(unsigned a, unsigned b)
+int elf_interpreter(const unsigned char *table, size_t length, size_t count, uint64_t *offset,
+		uint64_t *size)
 {
-	static const unsigned siblings[][2] = { { EM_386, EM_X86_64 }, { EM_ARM, EM_AARCH64 },
-		{ EM_PPC, EM_PPC64 }, { EM_SPARC, EM_SPARCV9 } };
+	ElfW(Phdr) row;
 
-	for (size_t i = 0; i < ARRAY_SIZE(siblings); i++)
-		if ((a == siblings[i][0] && b == siblings[i][1]) ||
-				(a == siblings[i][1] && b == siblings[i][0]))
-			return true;
-	return a == b;
-}
-
-int elf_interpreter(const unsigned char *table, size_t length, const struct elf_headers *headers,
-		uint64_t *offset, uint64_t *size)
-{
 	*offset = *size = 0;
-	if (length / headers->size < headers->count)
+	if (length / sizeof(row) < count)
 		return -ENOEXEC;
-	for (size_t i = 0; i < headers->count; i++, table += headers->size) {
-		Elf64_Phdr wide;
-		Elf32_Phdr narrow;
-
-		if (headers->wide) {
-			memcpy(&wide, table, sizeof(wide));
-		} else {
-			memcpy(&narrow, table, sizeof(narrow));
-			wide.p_type = narrow.p_type;
-			wide.p_offset = narrow.p_offset;
-			wide.p_filesz = narrow.p_filesz;
-		}
-		if (wide.p_type != PT_INTERP)
+	for (size_t i = 0; i < count; i++) {
+		memcpy(&row, table + i * sizeof(row), sizeof(row));
+		if (row.p_type != PT_INTERP)
 			continue;
-		*offset = wide.p_offset;
-		*size = wide.p_filesz;
+		*offset = row.p_offset;
+		*size = row.p_filesz;
 		return 0;
 	}
 	return 0;
@@ -106,38 +78,23 @@ static int read_at(int fd, void *buffer, size_t length, uint64_t offset)
 	return got < 0 ? -errno : (size_t)got == length ? 0 : -ENOEXEC;
 }
 
-/* Is it for the machine that this program is for? */
-static bool runs_here(int proc, const struct elf_headers *headers)
-{
-	auto_close int self = openat(proc, "self/exe", O_RDONLY | O_CLOEXEC);
-	unsigned char head[sizeof(Elf64_Ehdr)];
-	struct elf_headers own;
-
-	if (self < 0 || read_at(self, head, sizeof(head), 0) < 0 ||
-			elf_parse(head, sizeof(head), &own) < 0)
-		return true; /* execve will tell */
-	return elf_machines_agree(own.machine, headers->machine);
-}
-
-static int read_elf_interpreter(int proc, int fd, const unsigned char *head, size_t length,
-		char path[static PROGRAM_PATH])
+static int read_elf_interpreter(
+		int fd, const unsigned char *head, size_t length, char path[static PROGRAM_PATH])
 {
 	auto_free unsigned char *table = NULL;
-	struct elf_headers headers;
 	uint64_t offset = 0, size = 0;
-	int result = elf_parse(head, length, &headers);
+	ElfW(Ehdr) elf;
+	int result = elf_parse(head, length, &elf);
+	size_t wanted = elf.e_phnum * sizeof(ElfW(Phdr));
 
 	if (result < 0)
 		return result;
-	if (!runs_here(proc, &headers))
-		return -ENOEXEC;
-	table = malloc(headers.count * headers.size + 1);
+	table = malloc(wanted + 1);
 	if (!table)
 		return -ENOMEM;
-	result = read_at(fd, table, headers.count * headers.size, headers.offset);
+	result = read_at(fd, table, wanted, elf.e_phoff);
 	if (result == 0)
-		result = elf_interpreter(
-				table, headers.count * headers.size, &headers, &offset, &size);
+		result = elf_interpreter(table, wanted, elf.e_phnum, &offset, &size);
 	if (result < 0 || size == 0)
 		return result;
 	if (size >= PROGRAM_PATH)
@@ -148,7 +105,7 @@ static int read_elf_interpreter(int proc, int fd, const unsigned char *head, siz
 }
 
 /* The interpreter of an open program, "" for none. *SCRIPT: it is one of a "#!" line. */
-static int read_interpreter(int proc, int fd, char path[static PROGRAM_PATH], bool *script)
+static int read_interpreter(int fd, char path[static PROGRAM_PATH], bool *script)
 {
 	unsigned char head[PROGRAM_PATH];
 	ssize_t length = pread(fd, head, sizeof(head), 0);
@@ -157,12 +114,12 @@ static int read_interpreter(int proc, int fd, char path[static PROGRAM_PATH], bo
 	if (length < 0)
 		return -errno;
 	*script = script_interpreter((const char *)head, (size_t)length, path) == 0;
-	return *script ? 0 : read_elf_interpreter(proc, fd, head, (size_t)length, path);
+	return *script ? 0 : read_elf_interpreter(fd, head, (size_t)length, path);
 }
 
 /* Where a program is looked for, and as what; for the messages, too. */
 struct lookup {
-	int proc, root;
+	int root;
 	const char *where, *needed_by;
 };
 
@@ -187,7 +144,7 @@ static int check_file(const struct lookup *lookup, const char *path,
 	if (!(st.mode & 0111))
 		return log_error(0, "%s%s in %s is not executable (mode %04o): chmod +x it", path,
 				needed_by, where, st.mode & 07777U);
-	result = read_interpreter(lookup->proc, fd, interpreter, script);
+	result = read_interpreter(fd, interpreter, script);
 	if (result < 0 && result != -ENOEXEC)
 		return log_error(result, "reading %s%s in %s", path, needed_by, where);
 	if (result < 0)
@@ -198,11 +155,11 @@ static int check_file(const struct lookup *lookup, const char *path,
 	return take_fd(&fd);
 }
 
-int program_check(int proc, int root, const char *path, const char *where,
+int program_check(int root, const char *path, const char *where,
 		char interpreter[static PROGRAM_PATH])
 {
 	char name[PROGRAM_PATH], next[PROGRAM_PATH];
-	struct lookup lookup = { proc, root, where, "" };
+	struct lookup lookup = { root, where, "" };
 	bool script;
 	auto_close int program = check_file(&lookup, path, next, &script);
 

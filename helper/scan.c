@@ -73,10 +73,9 @@ static bool is_held(struct scan *scan, int directory, const char *name)
 	return fd < 0 || !inuse_is_free(&scan->inuse, fd);
 }
 
-static void add_sums(struct scan_sums *sums, const struct sys_stat *st, uint64_t bytes, bool twice)
+static void add_sums(struct scan_sums *sums, uint64_t bytes, bool twice)
 {
 	sums->bytes += bytes;
-	sums->sparse += S_ISREG(st->mode) && bytes < st->size;
 	sums->twice += twice ? bytes : 0;
 	if (bytes > sums->largest)
 		sums->largest = bytes;
@@ -101,7 +100,7 @@ static int count_file(struct tree_worker *worker, const struct tree_item *direct
 		return result;
 	if (scan->moved && large && bytes > 0)
 		twice = is_held(scan, fd, name);
-	add_sums(worker->own, st, bytes, twice);
+	add_sums(worker->own, bytes, twice);
 	return 0;
 }
 
@@ -150,7 +149,6 @@ static void scan_end(struct tree_worker *worker)
 
 	(void)pthread_mutex_lock(&scan->lock);
 	sums->entries += own->entries;
-	sums->sparse += own->sparse;
 	sums->bytes += own->bytes;
 	sums->twice += own->twice;
 	if (own->largest > sums->largest)

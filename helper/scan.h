@@ -9,7 +9,6 @@
 struct scan_sums {
 	uint64_t entries; /* names below the top */
 	uint64_t hard_links; /* names beyond a file's first */
-	uint64_t sparse; /* files with holes */
 	uint64_t bytes; /* of each file once */
 	uint64_t largest; /* bytes of the largest file */
 	uint64_t twice; /* bytes that a move holds in both trees until its end */

@@ -51,29 +51,24 @@ struct sys_dirent {
 };
 
 #define SYS_STAT_BASIC_AND_MOUNT 0x17ffU /* STATX_BASIC_STATS | STATX_MNT_ID */
-#define SYS_STAT_MOUNT_ID	 0x1000U
 #define SYS_STAT_ATTR_MOUNT_ROOT 0x2000U
 
 #define SYS_AT_EMPTY_PATH   0x1000
 #define SYS_AT_NO_AUTOMOUNT 0x800
-#define SYS_AT_RECURSIVE    0x8000
 
-#define SYS_FSOPEN_CLOEXEC	     0x1U
-#define SYS_FSCONFIG_SET_FLAG	     0U
-#define SYS_FSCONFIG_SET_STRING	     1U
-#define SYS_FSCONFIG_CMD_CREATE	     6U
-#define SYS_FSCONFIG_CMD_RECONFIGURE 7U
-#define SYS_FSPICK_CLOEXEC	     0x1U
-#define SYS_FSPICK_EMPTY_PATH	     0x8U
-#define SYS_FSMOUNT_CLOEXEC	     0x1U
-#define SYS_MOUNT_ATTR_NOSUID	     0x2U
-#define SYS_MOUNT_ATTR_NODEV	     0x4U
-#define SYS_MOUNT_ATTR_NOEXEC	     0x8U
-#define SYS_MOUNT_ATTR_ATIMES	     0x70U /* noatime, strictatime, relatime (0) */
-#define SYS_MOUNT_ATTR_NOATIME	     0x10U
-#define SYS_MOUNT_ATTR_STRICTATIME   0x20U
-#define SYS_MOUNT_ATTR_NODIRATIME    0x80U
-#define SYS_MOVE_MOUNT_F_EMPTY_PATH  0x4U /* the first path may be empty */
+#define SYS_FSOPEN_CLOEXEC	    0x1U
+#define SYS_FSCONFIG_SET_FLAG	    0U
+#define SYS_FSCONFIG_SET_STRING	    1U
+#define SYS_FSCONFIG_CMD_CREATE	    6U
+#define SYS_FSMOUNT_CLOEXEC	    0x1U
+#define SYS_MOUNT_ATTR_NOSUID	    0x2U
+#define SYS_MOUNT_ATTR_NODEV	    0x4U
+#define SYS_MOUNT_ATTR_NOEXEC	    0x8U
+#define SYS_MOUNT_ATTR_ATIMES	    0x70U /* noatime, strictatime, relatime (0) */
+#define SYS_MOUNT_ATTR_NOATIME	    0x10U
+#define SYS_MOUNT_ATTR_STRICTATIME  0x20U
+#define SYS_MOUNT_ATTR_NODIRATIME   0x80U
+#define SYS_MOVE_MOUNT_F_EMPTY_PATH 0x4U /* the first path may be empty */
 
 #define SYS_OPEN_TREE_CLONE 0x1U
 
@@ -122,13 +117,6 @@ static inline int sys_fsmount(int fs, unsigned attributes)
 	return sys_result(syscall(SYS_fsmount, fs, SYS_FSMOUNT_CLOEXEC, attributes));
 }
 
-/* Opens the file system of the mount MOUNT, to be changed by sys_fsconfig(). */
-static inline int sys_fspick(int mount)
-{
-	return sys_result(
-			syscall(SYS_fspick, mount, "", SYS_FSPICK_CLOEXEC | SYS_FSPICK_EMPTY_PATH));
-}
-
 /* Moves the mount FROM_DIR/FROM (the mount FROM_DIR itself where FROM is empty) to TO_DIR/TO. */
 static inline int sys_move_mount(int from_dir, const char *from, int to_dir, const char *to)
 {
@@ -142,13 +130,6 @@ static inline int sys_clone_tree(int dir, const char *path)
 {
 	return sys_result(syscall(SYS_open_tree, dir, path,
 			SYS_OPEN_TREE_CLONE | O_CLOEXEC | (*path ? 0 : SYS_AT_EMPTY_PATH)));
-}
-
-/* The same with all that is mounted on it. */
-static inline int sys_clone_mounts(const char *path)
-{
-	return sys_result(syscall(SYS_open_tree, AT_FDCWD, path,
-			SYS_OPEN_TREE_CLONE | SYS_AT_RECURSIVE | O_CLOEXEC));
 }
 
 /* openat2(2). EAGAIN: something was renamed or mounted meanwhile, and ".." may have led elsewhere.

@@ -10,6 +10,7 @@
 #include "sys.h"
 #include "util.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -19,15 +20,27 @@
 
 #define PRIVATE_SOCKET "/run/systemd/private"
 
-/* The D-Bus wire format: each value at a multiple of its size, a message's header to one of 8. */
-enum { METHOD_CALL = 1, METHOD_RETURN = 2, METHOD_ERROR = 3 };
-enum { FIELD_PATH = 1, FIELD_INTERFACE = 2, FIELD_MEMBER = 3, FIELD_TO = 6, FIELD_SIGNATURE = 8 };
+/* The head of the call, as D-Bus has it on the wire, little-endian: the method SwitchRoot with two
+ * strings. Each field of it is at a multiple of 8 bytes: its number, its type, its length, its
+ * value.
+ */
+static const char call[] = "l\1\0\1" /* method call */
+			   "\0\0\0\0\1\0\0\0\240\0\0\0" /* bytes behind it, serial, fields */
+			   "\1\1o\0\31\0\0\0/org/freedesktop/systemd1\0\0\0\0\0\0\0"
+			   "\6\1s\0\30\0\0\0org.freedesktop.systemd1\0\0\0\0\0\0\0\0"
+			   "\2\1s\0\40\0\0\0org.freedesktop.systemd1.Manager\0\0\0\0\0\0\0\0"
+			   "\3\1s\0\12\0\0\0SwitchRoot\0\0\0\0\0\0"
+			   "\10\1g\0\2ss";
+_Static_assert(sizeof(call) == 176, "a field of the call is not where it belongs");
+
+enum { METHOD_RETURN = 2, METHOD_ERROR = 3 };
 
 struct message {
 	size_t used;
-	char data[3 * PATH_MAX]; /* two paths and the header */
+	char data[3 * PATH_MAX]; /* two paths and the head */
 };
 
+/* The head of a message in this machine's order of bytes, as systemd answers. */
 struct header {
 	char order, type, flags, version;
 	uint32_t body, serial, fields;
@@ -64,63 +77,27 @@ int systemd_takes(int root, const char *path)
 	return 0;
 }
 
-static void align(struct message *message, size_t to)
-{
-	while (message->used % to)
-		message->data[message->used++] = '\0';
-}
-
-static void put_bytes(struct message *message, const void *bytes, size_t size)
-{
-	memcpy(message->data + message->used, bytes, size);
-	message->used += size;
-}
-
 static void put_string(struct message *message, const char *text)
 {
-	uint32_t length = (uint32_t)strlen(text);
+	uint32_t length = (uint32_t)strlen(text), wire = htole32(length);
 
-	align(message, sizeof(length));
-	put_bytes(message, &length, sizeof(length));
-	put_bytes(message, text, length + 1);
-}
-
-static void put_field(struct message *message, char field, char type, const char *text)
-{
-	const char start[] = { field, 1, type, '\0' };
-
-	align(message, 8);
-	put_bytes(message, start, sizeof(start));
-	if (type == 'g') { /* a signature's length is one byte */
-		message->data[message->used++] = (char)strlen(text);
-		put_bytes(message, text, strlen(text) + 1);
-	} else {
-		put_string(message, text);
-	}
+	message->used = (message->used + 3) / 4 * 4;
+	memcpy(message->data + message->used, &wire, sizeof(wire));
+	memcpy(message->data + message->used + sizeof(wire), text, length + 1);
+	message->used += sizeof(wire) + length + 1;
 }
 
 static void make_call(struct message *message, const char *new_root, const char *init)
 {
-	const uint16_t one = 1;
-	struct header header = { .order = *(const char *)&one ? 'l' : 'B',
-		.type = METHOD_CALL,
-		.version = 1,
-		.serial = 1 };
-	size_t body;
+	uint32_t body;
 
-	message->used = sizeof(header);
-	put_field(message, FIELD_PATH, 'o', "/org/freedesktop/systemd1");
-	put_field(message, FIELD_TO, 's', "org.freedesktop.systemd1");
-	put_field(message, FIELD_INTERFACE, 's', "org.freedesktop.systemd1.Manager");
-	put_field(message, FIELD_MEMBER, 's', "SwitchRoot");
-	put_field(message, FIELD_SIGNATURE, 'g', "ss");
-	header.fields = (uint32_t)(message->used - sizeof(header));
-	align(message, 8);
-	body = message->used;
+	memset(message->data, 0, sizeof(message->data));
+	memcpy(message->data, call, sizeof(call));
+	message->used = sizeof(call);
 	put_string(message, new_root);
 	put_string(message, init);
-	header.body = (uint32_t)(message->used - body);
-	memcpy(message->data, &header, sizeof(header));
+	body = htole32((uint32_t)(message->used - sizeof(call)));
+	memcpy(message->data + offsetof(struct header, body), &body, sizeof(body));
 }
 
 static int read_all(int fd, void *buffer, size_t length)
