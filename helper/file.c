@@ -104,14 +104,6 @@ static bool has_mode(const struct file_worker *worker, const struct metadata *me
 	       !(move->attributes && attributes_list_access(&worker->attributes));
 }
 
-static void times_of(const struct metadata *metadata, struct timespec times[static 2])
-{
-	times[0] = (struct timespec){ .tv_sec = (time_t)metadata->atime.tv_sec,
-		.tv_nsec = (long)metadata->atime.tv_nsec };
-	times[1] = (struct timespec){ .tv_sec = (time_t)metadata->mtime.tv_sec,
-		.tv_nsec = (long)metadata->mtime.tv_nsec };
-}
-
 /* Reads the attributes of the source, to be set by store_attributes(). */
 static int load_attributes(const struct file *file, int source, const char *name)
 {
@@ -154,7 +146,7 @@ int file_set_metadata(
 		return failed(file, "setting its attributes", result);
 	if (own && !has_mode(worker, metadata) && fchmod(target, metadata->mode & 07777) != 0)
 		return failed(file, "chmod", errno);
-	times_of(metadata, times);
+	metadata_times(metadata, times);
 	return futimens(target, times) != 0 ? failed(file, "setting its times", errno) : 0;
 }
 
@@ -176,7 +168,7 @@ static int set_metadata_by_name(const struct file *file)
 		return failed(file, "setting its attributes", result);
 	if (!S_ISLNK(metadata.mode) && fchmodat(file->to, name, metadata.mode & 07777, 0) != 0)
 		return failed(file, "chmod", errno);
-	times_of(&metadata, times);
+	metadata_times(&metadata, times);
 	return utimensat(file->to, name, times, AT_SYMLINK_NOFOLLOW) != 0
 			       ? failed(file, "setting its times", errno)
 			       : 0;
@@ -193,7 +185,7 @@ static int make_symlink(const struct file *file)
 	if (length < 0)
 		return failed(file, "readlink", errno);
 	text[length] = '\0';
-	times_of(&metadata, times);
+	metadata_times(&metadata, times);
 	if (file->worker->move->release &&
 			utimensat(file->from, file->name, times, AT_SYMLINK_NOFOLLOW) != 0 &&
 			utimensat(file->from, file->name, times, AT_SYMLINK_NOFOLLOW) != 0)

@@ -126,7 +126,7 @@ int log_warning(int error, const char *format, ...)
 	return error == 0 ? -EINVAL : error < 0 ? error : -error;
 }
 
-void log_progress(const char *format, ...)
+void log_event(bool progress, const char *format, ...)
 {
 	bool service = log_state.summary && !log_state.kernel;
 	char text[512];
@@ -135,18 +135,8 @@ void log_progress(const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	put_line(LOG_INFO, text, service, log_state.kernel);
-}
-
-void log_kernel(const char *format, ...)
-{
-	char text[512];
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	put_line(LOG_INFO, text, false, log_state.summary);
+	put_line(LOG_INFO, text, progress && service,
+			progress ? log_state.kernel : log_state.summary);
 }
 
 unsigned log_warnings(const char *texts[static LOG_KEPT])

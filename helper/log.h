@@ -14,8 +14,8 @@ void log_set_level(enum log_level level);
 /* The name that messages begin with; the default is "tmpfsroot". Not copied. */
 void log_set_name(const char *name);
 
-/* From now on log_kernel() goes to the kernel log where it can be opened, and where ALL is true so
- * do errors, warnings and log_progress(): a service's standard error is in the journal already. */
+/* From now on the summary goes to the kernel log where it can be opened, and where ALL is true so
+ * do errors, warnings and progress: a service's standard error is in the journal already. */
 void log_to_kernel(bool all);
 
 /* Prints one line. Safe in threads: each message is one write. */
@@ -30,11 +30,9 @@ void log_message(enum log_level level, const char *format, ...)
 int log_error(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int log_warning(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* One line at LOG_INFO, now and then: in the kernel log, by a service on standard error. */
-void log_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* One line for the kernel log alone, at LOG_INFO: the summary of a boot. */
-void log_kernel(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* One line at LOG_INFO for the kernel log: the summary of a boot, or how far the move is, which a
+ * service has on standard error instead. */
+void log_event(bool progress, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* How many warnings were given so far, and the text of the first ones: for the report. */
 #define LOG_KEPT 16

@@ -192,13 +192,11 @@ static int restore_times(struct tree_worker *worker, const struct tree_item *dir
 {
 	struct move *move = worker->context;
 	auto_close int fd = tree_open(move->to, directory);
-	const struct metadata *metadata = &directory->metadata;
-	const struct timespec times[2] = { { .tv_sec = (time_t)metadata->atime.tv_sec,
-							   .tv_nsec = metadata->atime.tv_nsec },
-		{ .tv_sec = (time_t)metadata->mtime.tv_sec, .tv_nsec = metadata->mtime.tv_nsec } };
+	struct timespec times[2];
 
 	if (fd < 0)
 		return failed(directory, "open in the source", fd);
+	metadata_times(&directory->metadata, times);
 	return futimens(fd, times) != 0 ? failed(directory, "restoring its times", errno) : 0;
 }
 

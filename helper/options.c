@@ -5,14 +5,12 @@
 #include "util.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 enum kind {
 	KIND_ROOT, /* root=: a bool; true for "tmpfsroot", any other value is somebody else's */
-	KIND_CHOICE, /* an int: the index of the value among the choices */
+	KIND_CHOICE, /* an int: the index of the value in the list of values */
 	KIND_BOOLEAN, /* a bool, as dracut reads its own: the bare word is yes */
-	KIND_FLAG, /* a bool, without a value */
 	KIND_TEXT, /* a string that is not empty */
 	KIND_POINT, /* a string; "" for the bare word */
 	KIND_SIZE, /* a struct size */
@@ -25,91 +23,75 @@ static const struct word {
 	const char *name, *value, *expected, *help;
 	enum kind kind;
 	size_t offset;
-	const char *choices[5];
 } words[] = {
 	{ "root", "tmpfsroot", "tmpfsroot", "the root is the tree in the initramfs", KIND_ROOT,
-			FIELD(root_tmpfsroot), { NULL } },
+			FIELD(root_tmpfsroot) },
 	{ "rd.tmpfsroot", "no|yes|auto", "no, yes or auto",
 			"move the mounted real root to memory: never; or fail; if it fits",
-			KIND_CHOICE, FIELD(real_root), { "no", "yes", "auto", NULL } },
+			KIND_CHOICE, FIELD(real_root) },
 	{ "rd.tmpfsroot.method", "copy|bind", "copy or bind",
 			"copy into a new tmpfs, or bind the initramfs over itself", KIND_CHOICE,
-			FIELD(method), { "copy", "bind", NULL } },
+			FIELD(method) },
 	{ "rd.tmpfsroot.opts", "LIST", "a list of tmpfs(5) mount options",
-			"options of the new tmpfs", KIND_TEXT, FIELD(tmpfs_options), { NULL } },
+			"options of the new tmpfs", KIND_TEXT, FIELD(tmpfs_options) },
 	{ "rd.tmpfsroot.minmem", "SIZE", "a size such as 64M, 2G or 10%",
-			"memory that must stay available", KIND_SIZE, FIELD(minmem), { NULL } },
+			"memory that must stay available", KIND_SIZE, FIELD(minmem) },
 	{ "rd.tmpfsroot.exclude", "GLOB[:GLOB...]", "a list of patterns", "what is not moved",
-			KIND_TEXT, FIELD(exclude), { NULL } },
+			KIND_TEXT, FIELD(exclude) },
 	{ "rd.tmpfsroot.onfail", "shell|continue|reboot|poweroff",
 			"shell, continue, reboot or poweroff",
-			"what PID 1 does when it cannot go on", KIND_CHOICE, FIELD(onfail),
-			{ "shell", "continue", "reboot", "poweroff", NULL } },
-	{ "init", "PATH", "a path", "the init of the new root", KIND_POINT, FIELD(init), { NULL } },
-	{ "quiet", NULL, "no value", "print errors and warnings alone", KIND_FLAG, FIELD(quiet),
-			{ NULL } },
+			"what PID 1 does when it cannot go on", KIND_CHOICE, FIELD(onfail) },
+	{ "init", "PATH", "a path", "the init of the new root", KIND_POINT, FIELD(init) },
+	{ "quiet", NULL, "no value", "print errors and warnings alone", KIND_BOOLEAN,
+			FIELD(quiet) },
 	{ "rd.break", "[POINT]", "a breakpoint's name", "a shell before that point", KIND_POINT,
-			FIELD(break_at), { NULL } },
+			FIELD(break_at) },
 	{ "rd.shell", "[0|1]", "0 or 1", "whether a failure may give a shell", KIND_BOOLEAN,
-			FIELD(shell), { NULL } },
+			FIELD(shell) },
 	{ "rd.emergency", "reboot|poweroff|halt", "reboot, poweroff or halt",
-			"what follows the shell, or no shell", KIND_POINT, FIELD(emergency),
-			{ NULL } },
-	{ "rd.debug", "[0|1]", "0 or 1", "print debug messages", KIND_BOOLEAN, FIELD(debug),
-			{ NULL } },
+			"what follows the shell, or no shell", KIND_POINT, FIELD(emergency) },
+	{ "rd.debug", "[0|1]", "0 or 1", "print debug messages", KIND_BOOLEAN, FIELD(debug) },
 };
 
-/* The index of VALUE in a list of names that ends with NULL, or -EINVAL. */
-static int choose(const char *const *names, const char *value)
+/* The index of VALUE in a list such as "no|yes|auto", or -EINVAL. */
+static int choose(const char *list, const char *value)
 {
-	for (int i = 0; value && names[i]; i++)
-		if (strcmp(names[i], value) == 0)
+	size_t wanted = value ? strlen(value) : 0;
+
+	for (int i = 0; *list; i++) {
+		size_t length = strcspn(list, "|");
+
+		if (length == wanted && strncmp(list, value, length) == 0)
 			return i;
+		list += length + (list[length] == '|');
+	}
 	return -EINVAL;
 }
 
-static int set_boolean(const char *value, bool *answer)
-{
-	static const char *const negative[] = { "0", "no", "off", NULL };
-
-	*answer = !value || choose(negative, value) < 0;
-	return 0;
-}
-
-static int set_text(const char *value, const char **text)
-{
-	*text = value;
-	return value && *value ? 0 : -EINVAL;
-}
-
-static int set_choice(const struct word *word, const char *value, int *choice)
-{
-	int chosen = choose(word->choices, value);
-
-	if (chosen >= 0)
-		*choice = chosen;
-	return chosen;
-}
-
 /* Sets the field of WORD. Returns a negative errno where VALUE, NULL where there was no "=", is
- * wrong. */
+ * wrong; then nothing is set. */
 static int set_field(struct options *options, const struct word *word, const char *value)
 {
 	void *field = (char *)options + word->offset;
+	int chosen;
 
 	switch (word->kind) {
 	case KIND_ROOT:
 		*(bool *)field = value && strcmp(value, word->value) == 0;
 		return 0;
 	case KIND_CHOICE:
-		return set_choice(word, value, field);
+		chosen = choose(word->value, value);
+		if (chosen >= 0)
+			*(int *)field = chosen;
+		return chosen;
 	case KIND_BOOLEAN:
-		return set_boolean(value, field);
-	case KIND_FLAG:
-		*(bool *)field = true;
+		*(bool *)field = choose("0|no|off", value) < 0;
 		return 0;
 	case KIND_TEXT:
-		return set_text(value, field);
+		if (!value || !*value)
+			return -EINVAL;
+		*(const char **)field = value;
+		return 0;
 	case KIND_POINT:
 		*(const char **)field = value ? value : "";
 		return 0;
@@ -151,28 +133,26 @@ void options_init(struct options *options, enum applet applet)
 int size_parse(const char *text, bool percent, struct size *size)
 {
 	static const char units[] = "kmgtpe";
-	const char *next = text, *unit;
-	uint64_t value = 0;
+	const char *unit;
+	char *end;
+	uint64_t value;
+	unsigned shift = 0;
 
-	if (*next < '0' || *next > '9')
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || errno)
 		return -EINVAL;
-	for (; *next >= '0' && *next <= '9'; next++)
-		if (__builtin_mul_overflow(value, 10U, &value) ||
-				__builtin_add_overflow(value, (uint64_t)(*next - '0'), &value))
-			return -EINVAL;
-	size->percent = *next == '%';
-	if (size->percent && (!percent || value > 100))
-		return -EINVAL;
-	unit = *next && !size->percent ? strchr(units, *next | 0x20) : NULL;
-	if (unit) {
-		unsigned shift = 10 * (unsigned)(unit - units + 1);
-
-		if (value > UINT64_MAX >> shift)
-			return -EINVAL;
-		value <<= shift;
+	if (*end == '%' && end[1] == '\0' && percent && value <= 100) {
+		*size = (struct size){ .value = value, .percent = true };
+		return 0;
 	}
-	size->value = value;
-	return next[unit || size->percent] == '\0' ? 0 : -EINVAL;
+	unit = *end ? strchr(units, *end | 0x20) : NULL;
+	if (unit)
+		shift = 10 * (unsigned)(unit - units + 1);
+	if (end[unit != NULL] != '\0' || value > UINT64_MAX >> shift)
+		return -EINVAL;
+	*size = (struct size){ .value = value << shift };
+	return 0;
 }
 
 uint64_t size_bytes(struct size size, uint64_t total)
@@ -190,12 +170,8 @@ struct origin {
 static int set_word(struct options *options, const struct word *word, const char *value,
 		const struct origin *origin)
 {
-	struct options before = *options;
-	int result = set_field(options, word, value);
-
-	if (result >= 0)
+	if (set_field(options, word, value) >= 0)
 		return 0;
-	*options = before;
 	return log_error(0, "%s: %s%s%s is wrong: expected %s", origin->name,
 			origin->program ? option_name(word) : word->name, value ? "=" : "",
 			value ? value : "", word->expected);
@@ -296,13 +272,12 @@ int options_parse_conf(struct options *options, char *text)
 {
 	static const struct origin origin = { "tmpfsroot.conf", true, false };
 	int result = 0;
+	char *line;
 
-	while (*text) {
-		char *line = text, *end = text + strcspn(text, "\n");
+	while ((line = strsep(&text, "\n"))) {
+		char *end = line + strlen(line);
 		int one = 0;
 
-		text = *end ? end + 1 : end;
-		*end = '\0';
 		while (is_space(*line))
 			line++;
 		while (end > line && is_space(end[-1]))

@@ -52,7 +52,7 @@ static void put(struct progress *progress, bool terminal)
 	if (!terminal) {
 		tell_manager(line);
 		if (!progress->quiet)
-			log_progress("%s", line);
+			log_event(true, "%s", line);
 	} else if (length > 0) {
 		atomic_store(&progress->shown, true);
 		(void)write_all(STDERR_FILENO, line, (size_t)length);

@@ -44,6 +44,18 @@ static void put_summary(FILE *out, const struct report *report)
 				report->total_seconds);
 }
 
+static void put_text(FILE *out, const char *name, const char *text)
+{
+	(void)fprintf(out, "  \"%s\": ", name);
+	put_json_string(out, text);
+	(void)fputs(",\n", out);
+}
+
+static void put_number(FILE *out, const char *name, uint64_t number)
+{
+	(void)fprintf(out, "  \"%s\": %llu,\n", name, (unsigned long long)number);
+}
+
 static void put_report(FILE *out, const struct report *report, const char *summary)
 {
 	const struct move_result *move = report->move;
@@ -52,29 +64,23 @@ static void put_report(FILE *out, const struct report *report, const char *summa
 	unsigned count = log_warnings(warnings);
 	size_t directories = plan->tree.directories.count;
 
-	(void)fprintf(out, "{\n  \"version\": \"%s\",\n  \"summary\": ", TMPFSROOT_VERSION);
-	put_json_string(out, summary);
-	(void)fprintf(out, ",\n  \"source\": \"%s\",\n  \"source_type\": ",
-			source_name(&plan->source));
-	put_json_string(out, source_type(&plan->source));
-	(void)fprintf(out,
-			",\n  \"method\": \"%s\",\n  \"entries\": %llu,\n  \"directories\": "
-			"%llu,\n"
-			"  \"hard_links\": %llu,\n  \"bytes\": %llu,\n  \"peak_bytes\": %llu,\n",
-			plan->source.method == METHOD_BIND ? "bind" : "copy",
-			(unsigned long long)move->entries,
-			(unsigned long long)(directories ? directories - 1 : 0),
-			(unsigned long long)plan->sums.hard_links, (unsigned long long)move->bytes,
-			(unsigned long long)move->peak);
-	(void)fprintf(out,
-			"  \"attributes_lost\": %u,\n  \"workers\": %u,\n  \"limits\": { "
-			"\"bytes\": %llu, "
-			"\"inodes\": %llu },\n",
-			move->attributes_lost, plan->tree.workers,
+	(void)fputs("{\n", out);
+	put_text(out, "version", TMPFSROOT_VERSION);
+	put_text(out, "summary", summary);
+	put_text(out, "source", source_name(&plan->source));
+	put_text(out, "source_type", source_type(&plan->source));
+	put_text(out, "method", plan->source.method == METHOD_BIND ? "bind" : "copy");
+	put_number(out, "entries", move->entries);
+	put_number(out, "directories", directories ? directories - 1 : 0);
+	put_number(out, "hard_links", plan->sums.hard_links);
+	put_number(out, "bytes", move->bytes);
+	put_number(out, "peak_bytes", move->peak);
+	put_number(out, "attributes_lost", move->attributes_lost);
+	put_number(out, "workers", plan->tree.workers);
+	(void)fprintf(out, "  \"limits\": { \"bytes\": %llu, \"inodes\": %llu },\n",
 			(unsigned long long)plan->limit.bytes,
 			(unsigned long long)plan->limit.inodes);
-	(void)fprintf(out, "  \"memory_available_before\": %llu,\n",
-			(unsigned long long)plan->memory_available);
+	put_number(out, "memory_available_before", plan->memory_available);
 	(void)fprintf(out,
 			"  \"seconds\": { \"plan\": %.6f, \"move\": %.6f, \"switch\": %.6f, "
 			"\"total\": %.6f },\n  \"warnings\": [",
@@ -114,7 +120,7 @@ void report_write(const struct report *report)
 	fd = open("/" REPORT_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0 || write_all(fd, text, length) < 0)
 		(void)log_warning(errno, "writing /" REPORT_FILE);
-	log_kernel("%s", summary);
+	log_event(false, "%s", summary);
 }
 
 enum answer { ANSWER_NO, ANSWER_YES, ANSWER_UNKNOWN };

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /* Regular files larger than this, in bytes, are items of their own. */
 #define TREE_LARGE (1024UL * 1024)
@@ -32,6 +33,15 @@ struct metadata {
 static inline struct metadata metadata_of(const struct sys_stat *st)
 {
 	return (struct metadata){ st->uid, st->gid, st->mode, st->atime, st->mtime };
+}
+
+/* For utimensat(2). */
+static inline void metadata_times(const struct metadata *metadata, struct timespec times[static 2])
+{
+	times[0] = (struct timespec){ .tv_sec = (time_t)metadata->atime.tv_sec,
+		.tv_nsec = (long)metadata->atime.tv_nsec };
+	times[1] = (struct timespec){ .tv_sec = (time_t)metadata->mtime.tv_sec,
+		.tv_nsec = (long)metadata->mtime.tv_nsec };
 }
 
 /* A directory ("" and no parent for the top), or a large file in its PARENT. */
