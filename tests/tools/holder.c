@@ -3,9 +3,9 @@
  * holder FILE...: maps its own executable and each FILE, as a program does with its libraries, and
  * reads all of them over and over, until SIGTERM.
  *
- * Before: FILEs are not empty. After: "holding" and its PID were printed once all are mapped. Exit 0:
- * every byte was the same in each round, the last of which began after the signal; 1: one was not. A
- * file that is cut ends it by SIGBUS.
+ * Before: FILEs are not empty. After: "holding" and its PID were printed once all are mapped. Exit
+ * 0: every byte was the same in each round, the last of which began after the signal; 1: one was
+ * not. A file that is cut ends it by SIGBUS.
  */
 #include <fcntl.h>
 #include <signal.h>
