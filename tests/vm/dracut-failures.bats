@@ -108,7 +108,8 @@ $([ "$kind" = systemd ] && echo poweroff -f || echo "$system poweroff -f")" tree
 	left_to_check_all "dracut's own word"
 	shell='Press Enter for (system )?maintenance|switch_root:.*# '
 	if [ "$kind" = systemd ]; then
-		types break exit image disk.ext4 "$disk" rd.tmpfsroot=yes rd.break=pre-pivot rd.debug
+		types break exit image disk.ext4 "$disk" rd.tmpfsroot=yes rd.break=pre-pivot rd.debug \
+			SYSTEMD_SULOGIN_FORCE=1
 	else
 		types break exit image disk.ext4 "$disk" rd.tmpfsroot=yes rd.break
 	fi
