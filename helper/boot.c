@@ -154,8 +154,11 @@ static int move_and_switch(struct attempt *attempt)
 {
 	const struct plan *plan = attempt->plan;
 	struct boot *boot = attempt->boot;
-	int result = carry_begin(&plan->source, &attempt->carried);
+	bool again = plan->source.kind == SOURCE_INITRAMFS && !boot->request.new_root;
+	int result = again ? boot_set_witness(1) : 0;
 
+	if (result == 0)
+		result = carry_begin(&plan->source, &attempt->carried);
 	if (result == 0 && plan_copies(plan))
 		result = move(attempt);
 	if (result == 0)
@@ -163,8 +166,8 @@ static int move_and_switch(struct attempt *attempt)
 							    : switch_as_pid1(attempt);
 	if (result < 0 && plan_copies(plan) && boot->place != PLACE_SPLIT)
 		give_back(attempt);
-	if (result == 0 && plan->source.kind == SOURCE_INITRAMFS && !boot->request.new_root)
-		result = boot_set_witness(1);
+	if (result < 0 && again)
+		(void)unsetenv(WITNESS);
 	carry_free(&plan->source, &attempt->carried);
 	return result;
 }

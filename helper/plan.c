@@ -25,10 +25,12 @@
 #define CHUNK_MAX (2 * MIB)
 /* What a worker holds twice of small files: a batch, and the file that makes it full (file.h). */
 #define BATCH (2 * MIB)
-/* What must stay available where rd.tmpfsroot.minmem= does not say: MemAvailable is an estimate,
- * and pages on the lists of processors and above watermarks are in no figure. */
+/* What must stay available where rd.tmpfsroot.minmem= does not say: MemAvailable is an estimate. Of
+ * what a move frees the kernel (since Linux 6.7) keeps up to an eighth of the memory on lists of
+ * single processors, in mm/page_alloc.c, and takes it from there for no other one. */
 #define RESERVE_SHARE 32
 #define RESERVE_MIN   (16 * MIB)
+#define LISTS_SHARE   8
 
 static uint64_t meminfo(const char *text, const char *key)
 {
@@ -56,6 +58,8 @@ static int read_memory(const struct options *options, struct plan *plan)
 	plan->memory_minimum = plan->memory / RESERVE_SHARE;
 	if (plan->memory_minimum < RESERVE_MIN)
 		plan->memory_minimum = RESERVE_MIN;
+	if (plan_moves(plan))
+		plan->memory_minimum += plan->memory / LISTS_SHARE;
 	if (options->minmem.value != SIZE_UNSET)
 		plan->memory_minimum = size_bytes(options->minmem, plan->memory);
 	return 0;
