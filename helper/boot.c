@@ -115,38 +115,34 @@ static int switch_as_pid1(struct attempt *attempt)
 	return result;
 }
 
-/* PID 1 sends SIGTERM to all that is left when it switches; a unit that dies of it has failed. */
-static int switch_by_systemd(struct attempt *attempt)
+/* PID 1 sends SIGTERM to all that is left when it switches; a unit that dies of it has failed. What
+ * PID 1 can refuse was asked for before the move: if it does so now the tree stays where it will
+ * look for it again. */
+static int switch_by_systemd(struct attempt *attempt, int manager)
 {
 	struct boot *boot = attempt->boot;
 	const struct plan *plan = attempt->plan;
+	const char *new_root = boot->request.new_root;
 	double start = seconds_now();
 	int result = plan_copies(plan) ? switch_place(plan, &attempt->carried, attempt->target) : 0;
-	bool placed = plan_copies(plan) && result == 0;
 
-	if (result == 0) {
-		interrupt_ignore(true);
-		result = systemd_switch_root(boot->request.new_root, plan->init.for_systemd);
-	}
+	if (result < 0)
+		return result;
+	if (plan_copies(plan))
+		boot->place = PLACE_NEW_ROOT;
+	interrupt_ignore(true);
+	result = systemd_switch_root(manager, new_root, plan->init.for_systemd);
 	attempt->report.switch_seconds = seconds_now() - start;
 	if (result == 0) {
 		write_report(attempt);
 		return 0;
 	}
 	interrupt_ignore(false);
-	if (placed && plan_moves(plan)) { /* the target was unmounted from its first place */
-		int clone = sys_clone_tree(AT_FDCWD, plan->source.path);
-
-		if (clone >= 0) {
-			close_fd(&attempt->target);
-			attempt->target = clone;
-		}
-	}
-	give_back(attempt);
-	if (placed && plan_moves(plan) && boot->place != PLACE_SPLIT)
-		switch_displace(plan);
-	else if (!placed && plan_copies(plan))
-		switch_put_back(plan, &attempt->carried);
+	if (plan_copies(plan))
+		log_message(LOG_ERROR,
+				"the whole tree is in the tmpfs on %s: start "
+				"initrd-switch-root.service again",
+				new_root);
 	return result;
 }
 
@@ -154,17 +150,21 @@ static int move_and_switch(struct attempt *attempt)
 {
 	const struct plan *plan = attempt->plan;
 	struct boot *boot = attempt->boot;
-	bool again = plan->source.kind == SOURCE_INITRAMFS && !boot->request.new_root;
-	int result = again ? boot_set_witness(1) : 0;
+	bool service = boot->request.role == ROLE_SERVICE,
+	     again = plan->source.kind == SOURCE_INITRAMFS && !boot->request.new_root;
+	auto_close int manager = service ? systemd_connect() : -1;
+	int result = service && manager < 0 ? manager : again ? boot_set_witness(1) : 0;
 
 	if (result == 0)
 		result = carry_begin(&plan->source, &attempt->carried);
 	if (result == 0 && plan_copies(plan))
 		result = move(attempt);
+	if (result == 0 && plan_copies(plan))
+		result = carry_anew(&plan->source, &attempt->carried, attempt->target);
 	if (result == 0)
-		result = boot->request.role == ROLE_SERVICE ? switch_by_systemd(attempt)
-							    : switch_as_pid1(attempt);
-	if (result < 0 && plan_copies(plan) && boot->place != PLACE_SPLIT)
+		result = service ? switch_by_systemd(attempt, manager) : switch_as_pid1(attempt);
+	if (result < 0 && plan_copies(plan) &&
+			(boot->place == PLACE_MOVING || boot->place == PLACE_TARGET))
 		give_back(attempt);
 	if (result < 0 && again)
 		(void)unsetenv(WITNESS);
@@ -187,6 +187,9 @@ static int act_on(struct boot *boot, struct plan *plan)
 		interrupt_restore(&before);
 	}
 	close_fd(&attempt.target);
+	close_fd(&plan->clone);
+	if (result == 0)
+		carry_check_free(&plan->source);
 	return result;
 }
 

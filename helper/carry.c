@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#define IN_USE "unmounting the real root: its device stays in use until what holds it ends"
+#define LOOP_CLR_FD    0x4c01 /* linux/loop.h */
+#define MS_NO_SYMLINKS 256UL /* MS_NOSYMFOLLOW of Linux 5.10 */
 
 /* Is PATH the directory TOP or below it? Returns the rest without a leading slash, "" for TOP
  * itself, or NULL. */
@@ -32,74 +34,106 @@ static bool is_below_api(const char *point)
 	return false;
 }
 
-/* The mount of the file system that the tree is on. */
-static const struct mount *tree_mount(const struct source *source)
+/* The mount that PATH is on, or below, of those that are not let go. The list has what lies on a
+ * mount behind it. */
+static struct mount *mount_of(const struct source *source, const char *path)
 {
-	return source->kind == SOURCE_REAL_ROOT ? source->new_root_mount : source->root_mount;
+	struct mount *found = NULL;
+
+	for (size_t i = 0; i < source->mounts.count; i++) {
+		struct mount *mount = &source->mounts.list[i];
+
+		if (mount->fate != FATE_LET_GO && rest_of(path, mount->point))
+			found = mount;
+	}
+	return found;
 }
 
-/* A bind mount of what is moved or copied shows what is no longer there, or keeps a device in use.
- */
-static bool is_of_tree(const struct source *source, const struct mount *mount)
+/* The next directory that an overlay is made of, from its options AT, in which "\\" stands before a
+ * character that means nothing. Returns the rest, or NULL where there is no other. */
+static const char *next_layer(const char *at, char path[static PATH_MAX])
 {
-	return source_copies(source) && strcmp(mount->device, tree_mount(source)->device) == 0;
+	size_t used = 0;
+
+	while (*at && !((*at == '=' || *at == ':') && at[1] == '/'))
+		at += *at == '\\' && at[1] ? 2 : 1;
+	if (!*at)
+		return NULL;
+	for (at++; *at && *at != ',' && *at != ':' && used + 1 < PATH_MAX; at++) {
+		if (*at == '\\' && at[1])
+			at++;
+		path[used++] = *at;
+	}
+	path[used] = '\0';
+	return at;
 }
 
-/* What a bind mount of the tree's file system shows, as a path of the new root; NULL where it is
- * not a part of the tree. */
+static const char *first_layer(const struct mount *mount)
+{
+	return strcmp(mount->type, "overlay") == 0 ? mount->data : "";
+}
+
+static void let_go(const struct source *source, struct mount *mount);
+
+static void let_go_below(const struct source *source, const char *path)
+{
+	struct mount *mount = mount_of(source, path);
+
+	if (mount && mount != source->root_mount && !mounts_is_api(mount->point + 1))
+		let_go(source, mount);
+}
+
+/* With it the mounts that it is made of: those that an overlay's layers are on, and that of the
+ * file behind a loop device. */
+static void let_go(const struct source *source, struct mount *mount)
+{
+	char path[PATH_MAX];
+	auto_free char *file = NULL;
+
+	mount->fate = FATE_LET_GO;
+	for (const char *rest = first_layer(mount); (rest = next_layer(rest, path));)
+		let_go_below(source, path);
+	(void)snprintf(path, sizeof(path), "/sys/dev/block/%s/loop/backing_file", mount->device);
+	if (read_file(AT_FDCWD, path, &file, NULL) < 0)
+		return;
+	file[strcspn(file, "\n")] = '\0';
+	let_go_below(source, file);
+}
+
+/* Does it show a part of the initramfs, which will not be there any more? */
+static bool shows_initramfs(const struct source *source, const struct mount *mount)
+{
+	char path[PATH_MAX];
+
+	if (!source->initramfs)
+		return false;
+	for (const char *rest = first_layer(mount); (rest = next_layer(rest, path));)
+		if (mount_of(source, path) == source->root_mount)
+			return true;
+	return strcmp(mount->device, source->root_mount->device) == 0;
+}
+
+/* What a bind mount of the tree that is moved or copied shows, as a path of the new root; NULL
+ * where it is no part of that. */
 static const char *shown_by(const struct source *source, const struct mount *mount)
 {
+	const struct mount *tree = source->kind == SOURCE_REAL_ROOT ? source->new_root_mount
+								    : source->root_mount;
 	const char *top = source->kind == SOURCE_INITRAMFS ? source->root_mount->root
 			  : source->new_root_mount	   ? source->new_root_mount->root
 							   : source->path;
 	const char *rest = rest_of(mount->root, top);
 
-	return !rest || *rest ? rest : ".";
+	if (!source_copies(source) || strcmp(mount->device, tree->device) != 0)
+		return NULL;
+	return rest && !*rest ? "." : rest;
 }
 
 /* systemd's own: it makes /usr of its initramfs read-only in this way. */
 static bool is_of_initrd(const struct source *source, const struct mount *mount)
 {
-	return source->role == ROLE_SERVICE && is_of_tree(source, mount) &&
-	       strcmp(mount->root, mount->point) == 0;
-}
-
-/* An overlay names the directories of its layers: is one of them on what is mounted on POINT? */
-static bool is_layer(const char *data, const char *point)
-{
-	size_t length = strlen(point);
-	const char *at = data;
-
-	while ((at = strstr(at, point))) {
-		char before = at > data ? at[-1] : ' ', after = at[length];
-
-		if ((before == '=' || before == ':') && (!after || strchr(":,/", after)))
-			return true;
-		at++;
-	}
-	return false;
-}
-
-static bool is_let_go(const struct source *source, const struct mount *mount)
-{
-	const struct mount *root = source->new_root_mount;
-
-	return source->kind == SOURCE_REAL_ROOT && strcmp(root->type, "overlay") == 0 &&
-	       !mounts_is_api(mount->point + 1) && is_layer(root->data, mount->point);
-}
-
-/* Where the mount is in the new root. Of the mounts elsewhere a NEWROOT gets the API file systems,
- * and what lies on them; where systemd is PID 1 it takes those along. */
-static const char *path_in_new_root(const struct source *source, const struct mount *mount)
-{
-	const char *below = source_below(source, mount->point);
-	bool api = is_below_api(mount->point);
-
-	if (below)
-		return source->kind == SOURCE_NEW_ROOT ? NULL : below;
-	if (source->role == ROLE_SERVICE && api)
-		return NULL;
-	return source->kind == SOURCE_INITRAMFS || api ? mount->point + 1 : NULL;
+	return source->role == ROLE_SERVICE && source->kind == SOURCE_INITRAMFS &&
+	       shown_by(source, mount) && strcmp(mount->root, mount->point) == 0;
 }
 
 /* Is it the mount that its path leads to, and not hidden by another one? */
@@ -110,53 +144,76 @@ static bool is_seen(const struct mount *mount)
 	return sys_stat(AT_FDCWD, mount->point, &st) == 0 && st.mnt_id == mount->id;
 }
 
-/* Where mounts are shared, and NEWROOT shows something of the initramfs, what is mounted on one of
- * the two is on the other as well. Is a copy of the mount, which would be at TO, carried? */
-static bool is_copy(const struct source *source, const struct mount *mount, const char *to)
+/* NEWROOT's own mounts come before those elsewhere, with all that lies on them. Is TO such a place?
+ */
+static bool is_taken(const struct source *source, const char *to)
 {
 	for (size_t i = 0; i < source->mounts.count; i++) {
 		const struct mount *other = &source->mounts.list[i];
 
-		if (other != mount && other->to && strcmp(other->to, to) == 0 &&
-				strcmp(other->device, mount->device) == 0 &&
-				strcmp(other->root, mount->root) == 0)
+		if (other->to && source_below(source, other->point) && rest_of(to, other->to))
 			return true;
 	}
 	return false;
 }
 
-static int give_fate(const struct source *source, struct mount *mount)
+/* Where the mount is in the new root. Of the mounts elsewhere a NEWROOT gets the API file systems,
+ * and what lies on them; where systemd is PID 1 it takes those along. */
+static const char *path_in_new_root(const struct source *source, const struct mount *mount)
+{
+	const char *below = source_below(source, mount->point);
+	bool api = is_below_api(mount->point);
+
+	if (below)
+		return below;
+	if (source->role == ROLE_SERVICE && api)
+		return NULL;
+	if ((source->kind != SOURCE_INITRAMFS && !api) || is_taken(source, mount->point + 1))
+		return NULL;
+	return mount->point + 1;
+}
+
+static int give_fate(struct source *source, struct mount *mount)
 {
 	const char *to = path_in_new_root(source, mount);
+	bool anew = shown_by(source, mount) != NULL, shows = shows_initramfs(source, mount);
 
-	if (is_let_go(source, mount)) {
-		mount->fate = FATE_LET_GO;
-	} else if (to && is_seen(mount) && !is_of_initrd(source, mount) &&
-			!is_copy(source, mount, to)) {
-		bool anew = is_of_tree(source, mount) && shown_by(source, mount);
-
-		if (is_of_tree(source, mount) && !anew && source_moves(source))
-			return log_error(0,
-					"the mount %s shows a part of the initramfs that is not "
-					"moved: unmount it before the move",
-					mount->point);
-		mount->fate = anew ? FATE_ANEW : FATE_CARRIED;
-		mount->to = to;
+	if (!to || !is_seen(mount) || is_of_initrd(source, mount))
+		return 0;
+	if (source_copies(source) && !anew && shows)
+		return log_error(0,
+				"the mount %s shows a part of the initramfs, which will not be "
+				"there: unmount it before the move",
+				mount->point);
+	mount->to = to;
+	mount->fate = anew ? FATE_ANEW : FATE_CARRIED;
+	if (source->kind == SOURCE_NEW_ROOT && source_below(source, mount->point)) {
+		mount->fate = FATE_KEPT;
+		source->needs_initramfs |= shows;
 	}
 	return 0;
 }
 
-/* NEWROOT's own come first: of two that are the same they stay. */
 int carry_plan(struct source *source)
 {
+	const struct mounts *mounts = &source->mounts;
+	struct mount *new_root = source->new_root_mount;
 	int result = 0;
 
+	if (new_root && source->kind == SOURCE_NEW_ROOT) {
+		new_root->fate = FATE_KEPT;
+		source->needs_initramfs = shows_initramfs(source, new_root);
+	} else if (new_root && source->kind == SOURCE_REAL_ROOT) {
+		let_go(source, new_root);
+	} else if (new_root) {
+		new_root->fate = FATE_LET_GO;
+	}
 	for (int own = 1; own >= 0; own--)
-		for (size_t i = 0; result == 0 && i < source->mounts.count; i++) {
-			struct mount *mount = &source->mounts.list[i];
+		for (size_t i = 0; result == 0 && i < mounts->count; i++) {
+			struct mount *mount = &mounts->list[i];
 			bool below = source_below(source, mount->point) != NULL;
 
-			if (mount != source->root_mount && mount != source->new_root_mount &&
+			if (mount != source->root_mount && mount->fate == FATE_LEFT &&
 					below == (own != 0))
 				result = give_fate(source, mount);
 		}
@@ -185,41 +242,29 @@ bool carry_is_api_only(const struct source *source)
 	return true;
 }
 
-static void print_fate(const struct source *source, enum fate fate, const char *title, FILE *out)
-{
-	(void)fputs(title, out);
-	for (size_t i = 0; i < source->mounts.count; i++) {
-		const struct mount *mount = &source->mounts.list[i];
-
-		if (mount->fate == fate)
-			(void)fprintf(out, " %s%s", mount->to ? "/" : "",
-					mount->to ? mount->to : mount->point);
-	}
-	(void)fputs("\n", out);
-}
-
 void carry_print(const struct source *source, FILE *out)
 {
-	print_fate(source, FATE_CARRIED, "mounts to carry:", out);
-	print_fate(source, FATE_ANEW, "bind mounts to make anew:", out);
-	print_fate(source, FATE_LET_GO, "mounts to let go:", out);
+	static const char *const titles[] = { [FATE_LEFT] = "mounts to leave:",
+		[FATE_CARRIED] = "mounts to carry:",
+		[FATE_ANEW] = "bind mounts to make anew:",
+		[FATE_LET_GO] = "mounts to let go:",
+		[FATE_KEPT] = "mounts that stay:" };
+
+	for (size_t fate = 0; fate < ARRAY_SIZE(titles); fate++) {
+		(void)fputs(titles[fate], out);
+		for (size_t i = 0; i < source->mounts.count; i++) {
+			const struct mount *mount = &source->mounts.list[i];
+
+			if (mount->fate == (enum fate)fate && mount != source->root_mount)
+				(void)fprintf(out, " %s", mount->point);
+		}
+		(void)fputs("\n", out);
+	}
 	(void)fputs("mounts to make:", out);
 	for (size_t i = 0; i < api_mounts_count && source->kind != SOURCE_NEW_ROOT; i++)
 		if (!carry_has(source, api_mounts[i].point))
 			(void)fprintf(out, " %s", api_mounts[i].point);
 	(void)fputs("\n", out);
-}
-
-static int begin(const struct source *source, struct carried *carried)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(carried->made); i++)
-		carried->made[i] = -1;
-	carried->clones = malloc((source->mounts.count + 1) * sizeof(*carried->clones));
-	if (!carried->clones)
-		return log_error(ENOMEM, "noting the mounts to carry");
-	for (size_t i = 0; i < source->mounts.count; i++)
-		carried->clones[i] = -1;
-	return 0;
 }
 
 /* A kernel without one of them is found out before anything has changed. */
@@ -242,41 +287,42 @@ static void make_missing(const struct source *source, struct carried *carried)
 
 int carry_begin(const struct source *source, struct carried *carried)
 {
-	int result = begin(source, carried);
-
-	for (size_t i = 0; result == 0 && i < source->mounts.count; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(carried->made); i++)
+		carried->made[i] = -1;
+	carried->clones = malloc((source->mounts.count + 1) * sizeof(*carried->clones));
+	if (!carried->clones)
+		return log_error(ENOMEM, "noting the mounts to carry");
+	for (size_t i = 0; i < source->mounts.count; i++)
+		carried->clones[i] = -1;
+	for (size_t i = 0; i < source->mounts.count; i++) {
 		const struct mount *mount = &source->mounts.list[i];
 
 		if (mount->fate != FATE_CARRIED)
 			continue;
 		carried->clones[i] = sys_clone_tree(AT_FDCWD, mount->point);
 		if (carried->clones[i] < 0)
-			result = log_error(carried->clones[i],
+			return log_error(carried->clones[i],
 					"cloning the mount %s: %m; is it unbindable? make it "
-					"private, or "
-					"unmount it",
+					"private, or unmount it",
 					mount->point);
 	}
-	if (result == 0)
-		make_missing(source, carried);
-	return result;
+	make_missing(source, carried);
+	return 0;
 }
 
-int carry_again(const struct source *source, struct carried *carried)
+int carry_anew(const struct source *source, struct carried *carried, int new_root)
 {
-	int result = begin(source, carried);
-
-	for (size_t i = 0; result == 0 && i < source->mounts.count; i++) {
+	for (size_t i = 0; i < source->mounts.count; i++) {
 		const struct mount *mount = &source->mounts.list[i];
 
-		if (mount->fate != FATE_CARRIED || !source_below(source, mount->point) ||
-				!sys_is_mount_point(mount->point))
+		if (mount->fate != FATE_ANEW)
 			continue;
-		carried->clones[i] = sys_clone_tree(AT_FDCWD, mount->point);
+		carried->clones[i] = sys_clone_tree(new_root, shown_by(source, mount));
 		if (carried->clones[i] < 0)
-			(void)log_warning(carried->clones[i], "cloning the mount %s", mount->point);
+			return log_error(carried->clones[i], "binding /%s of the new root to /%s",
+					shown_by(source, mount), mount->to);
 	}
-	return result;
+	return 0;
 }
 
 /* The flags of a mount, from mountinfo's options: MS_*. */
@@ -287,7 +333,7 @@ static unsigned long flags_of(const char *options)
 		unsigned long flag;
 	} flags[] = { { "ro", MS_RDONLY }, { "nosuid", MS_NOSUID }, { "nodev", MS_NODEV },
 		{ "noexec", MS_NOEXEC }, { "noatime", MS_NOATIME }, { "nodiratime", MS_NODIRATIME },
-		{ "relatime", MS_RELATIME } };
+		{ "relatime", MS_RELATIME }, { "nosymfollow", MS_NO_SYMLINKS } };
 	unsigned long found = 0;
 
 	while (*options) {
@@ -304,55 +350,44 @@ static unsigned long flags_of(const char *options)
 
 /* Makes the mount point TO, a directory or a file as what is mounted on it, with the directories
  * that lead there, where it was left out or has never been. */
-static void make_point(int new_root, const char *to, const struct sys_stat *what)
+static void make_point(int new_root, const char *to, int clone)
 {
+	struct sys_stat what;
 	char path[PATH_MAX];
 	auto_close int file = -1;
 
-	if (faccessat(new_root, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if (faccessat(new_root, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+			sys_stat(clone, "", &what) < 0)
 		return;
 	for (const char *slash = strchr(to, '/'); slash; slash = strchr(slash + 1, '/')) {
 		(void)snprintf(path, sizeof(path), "%.*s", (int)(slash - to), to);
 		(void)mkdirat(new_root, path, 0755);
 	}
-	if (S_ISDIR(what->mode) ? mkdirat(new_root, to, 0755) != 0
-				: (file = openat(new_root, to, O_WRONLY | O_CREAT | O_CLOEXEC,
-						   0644)) < 0)
+	if (S_ISDIR(what.mode) ? mkdirat(new_root, to, 0755) != 0
+			       : (file = openat(new_root, to, O_WRONLY | O_CREAT | O_CLOEXEC,
+						  0644)) < 0)
 		(void)log_warning(errno, "making the mount point /%s", to);
 }
 
-static int bind_anew(const struct source *source, const struct mount *bind, int new_root)
+/* A clone is shared with what it was cloned from, and what is attached to the one would appear on
+ * the other: so each is private until all are attached. */
+static void attach(const struct mount *at, int clone, int new_root)
 {
-	const char *shown = shown_by(source, bind);
-	auto_close int clone = sys_clone_tree(new_root, shown);
-	struct sys_stat what;
-	int result = clone < 0 ? clone : sys_stat(clone, "", &what);
+	int result = sys_move_mount(clone, "", new_root, at->to);
 
-	if (result < 0)
-		return result;
-	make_point(new_root, bind->to, &what);
-	result = sys_move_mount(clone, "", new_root, bind->to);
-	if (result < 0)
-		return result;
-	if (fchdir(new_root) != 0 ||
-			mount(NULL, bind->to, NULL, MS_REMOUNT | MS_BIND | flags_of(bind->options),
+	if (result < 0) {
+		(void)log_warning(result,
+				"attaching the mount %s to the new root: it is missing there",
+				at->point);
+		return;
+	}
+	if (mount(NULL, at->to, NULL, MS_PRIVATE, NULL) != 0)
+		(void)log_warning(errno, "making the mount /%s private", at->to);
+	if (at->fate == FATE_ANEW &&
+			mount(NULL, at->to, NULL, MS_REMOUNT | MS_BIND | flags_of(at->options),
 					NULL) != 0)
-		(void)log_warning(errno, "setting the flags %s of the mount /%s", bind->options,
-				bind->to);
-	return 0;
-}
-
-/* A plain switch leaves alone what NEWROOT has mounted already, or has no place for. */
-static bool has_place(const struct source *source, int clone, int new_root, const char *to)
-{
-	struct sys_stat what, st;
-
-	if (source->kind == SOURCE_NEW_ROOT)
-		return sys_stat(new_root, to, &st) == 0 &&
-		       (!(st.attributes & SYS_STAT_ATTR_MOUNT_ROOT) || strchr(to, '/'));
-	if (sys_stat(clone, "", &what) == 0)
-		make_point(new_root, to, &what);
-	return true;
+		(void)log_warning(errno, "setting the flags %s of the mount /%s", at->options,
+				at->to);
 }
 
 static void attach_made(struct carried *carried, int new_root)
@@ -371,89 +406,95 @@ static void attach_made(struct carried *carried, int new_root)
 	}
 }
 
-/* Attaches the mount. Returns 0, 1 where there is nothing to attach, or a negative errno. */
-static int attach(const struct source *source, const struct mount *mount, int clone, int new_root)
-{
-	if (mount->fate == FATE_ANEW)
-		return bind_anew(source, mount, new_root);
-	if (clone < 0 || !has_place(source, clone, new_root, mount->to))
-		return 1;
-	return sys_move_mount(clone, "", new_root, mount->to);
-}
-
-/* A clone is shared with what it was cloned from, and what is attached to the one would appear on
- * the other: so each is private until all are attached. */
 void carry_attach(const struct source *source, struct carried *carried, int new_root)
 {
-	bool here = fchdir(new_root) == 0;
+	const struct mounts *mounts = &source->mounts;
 
-	for (size_t i = 0; i < source->mounts.count; i++) {
-		const struct mount *at = &source->mounts.list[i];
-		int result = attach(source, at, carried->clones[i], new_root);
+	if (fchdir(new_root) != 0)
+		(void)log_warning(errno, "fchdir to the new root");
+	for (size_t i = 0; i < mounts->count; i++) {
+		const struct mount *at = &mounts->list[i];
+		bool plain = source->kind == SOURCE_NEW_ROOT;
 
+		if (carried->clones[i] < 0)
+			continue;
+		if (!plain)
+			make_point(new_root, at->to, carried->clones[i]);
+		/* a plain switch leaves out what NEWROOT has no place for */
+		if (!plain || faccessat(new_root, at->to, F_OK, 0) == 0)
+			attach(at, carried->clones[i], new_root);
 		close_fd(&carried->clones[i]);
-		if (result == 0 && (!here || mount(NULL, at->to, NULL, MS_PRIVATE, NULL) != 0))
-			(void)log_warning(errno, "making the mount /%s private", at->to);
-		else if (result < 0)
-			(void)log_warning(result,
-					"attaching the mount %s to the new root: it is missing "
-					"there",
-					at->point);
 	}
-	for (size_t i = 0; here && i < source->mounts.count; i++) {
-		const struct mount *at = &source->mounts.list[i];
+	for (size_t i = 0; i < mounts->count; i++) {
+		const struct mount *at = &mounts->list[i];
 
-		if (at->to && at->peers) /* fails only where it was not attached, which was told */
-			(void)mount(NULL, at->to, NULL, MS_SHARED, NULL);
+		if ((at->fate == FATE_CARRIED || at->fate == FATE_ANEW) && at->peers)
+			(void)mount(NULL, at->to, NULL, MS_SHARED, NULL); /* told where it is not */
 	}
 	attach_made(carried, new_root);
 }
 
-void carry_detach(const struct source *source, int old_root)
+/* Is it to be unmounted from the old root? */
+static bool is_detached(const struct source *source, const struct mount *mount, bool all)
 {
-	for (size_t i = source->mounts.count; i-- > 0;) {
-		const struct mount *mount = &source->mounts.list[i];
+	bool on_new_root = strcmp(mount->point, source->path) == 0 ||
+			   source_below(source, mount->point);
 
-		if (mount->fate != FATE_CARRIED && mount->fate != FATE_ANEW)
-			continue;
-		if (fchdir(old_root) != 0 || umount2(mount->point + 1, MNT_DETACH) != 0)
-			(void)log_warning(errno, "unmounting %s of the old root", mount->point);
-	}
+	if (mount == source->root_mount || mount->fate == FATE_KEPT ||
+			(source->role == ROLE_SERVICE && on_new_root))
+		return false;
+	return all || mount->fate != FATE_LEFT;
 }
 
-/* Does it lie below NEWROOT, where it can be seen now, and is it carried, or a copy of one that is?
- */
-static bool is_below(const struct source *source, const struct mount *mount)
+/* A loop device that was made without autoclear holds its file. One that is in use yet is freed as
+ * soon as it is not. */
+static void free_loop(const struct mount *mount)
 {
-	const char *below = source_below(source, mount->point);
+	auto_close int loop = strncmp(mount->source, "/dev/loop", 9) == 0
+					      ? open(mount->source, O_RDONLY | O_CLOEXEC)
+					      : -1;
 
-	return below && is_seen(mount) && (mount->to || is_copy(source, mount, below));
+	if (loop >= 0)
+		(void)ioctl(loop, LOOP_CLR_FD, 0);
 }
 
-void carry_unmount(const struct source *source)
+/* What is unmounted goes from the mounts that it is shared with, too: so all are private first. */
+void carry_detach(const struct source *source, int old_root, bool all)
 {
 	const struct mounts *mounts = &source->mounts;
 
+	if (fchdir(old_root) != 0)
+		(void)log_warning(errno, "fchdir to the old root");
 	for (size_t i = 0; i < mounts->count; i++)
-		if (is_below(source, &mounts->list[i]) &&
-				mount(NULL, mounts->list[i].point, NULL, MS_PRIVATE, NULL) != 0)
-			(void)log_warning(errno, "making the mount %s private",
-					mounts->list[i].point);
-	for (size_t i = mounts->count; i-- > 0;)
-		if (is_below(source, &mounts->list[i]) &&
-				umount2(mounts->list[i].point, MNT_DETACH) != 0)
-			(void)log_warning(errno, "unmounting %s below the new root",
-					mounts->list[i].point);
+		if (is_detached(source, &mounts->list[i], all))
+			(void)mount(NULL, mounts->list[i].point + 1, NULL, MS_PRIVATE, NULL);
+	for (size_t i = mounts->count; i-- > 0;) {
+		const struct mount *mount = &mounts->list[i];
+
+		/* EINVAL: another mount hides it, and it goes with that */
+		if (is_detached(source, mount, all) && umount2(mount->point + 1, MNT_DETACH) != 0 &&
+				errno != EINVAL && errno != ENOENT)
+			(void)log_warning(errno, "unmounting %s of the old root", mount->point);
+	}
+	for (size_t i = 0; i < mounts->count; i++)
+		if (mounts->list[i].fate == FATE_LET_GO)
+			free_loop(&mounts->list[i]);
 }
 
-void carry_let_go(const struct source *source, int old_root)
+void carry_check_free(const struct source *source)
 {
-	for (size_t i = source->mounts.count; i-- > 0;) {
+	for (size_t i = 0; i < source->mounts.count; i++) {
 		const struct mount *mount = &source->mounts.list[i];
+		struct stat st;
+		auto_close int device = -1;
 
-		if (mount->fate == FATE_LET_GO &&
-				(fchdir(old_root) != 0 || umount2(mount->point + 1, 0) != 0))
-			(void)log_warning(errno, IN_USE);
+		if (mount->fate != FATE_LET_GO || stat(mount->source, &st) != 0 ||
+				!S_ISBLK(st.st_mode))
+			continue;
+		device = open(mount->source, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+		if (device < 0 && errno == EBUSY)
+			(void)log_warning(0, "%s, which was mounted on %s, stays in use",
+					mount->source, mount->point);
 	}
 }
 

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What becomes of each mount below the tree: the plan gives it a fate, and the switch acts on that.
- */
+/* What becomes of each mount: the plan gives it a fate, and the switch acts on that. */
 #ifndef TMPFSROOT_CARRY_H
 #define TMPFSROOT_CARRY_H
 
 #include "source.h"
 
 /*
- * Gives each mount of SOURCE its fate, and to those that are carried or made anew their path in the
- * new root (mounts.h). Returns 0, or a negative errno, logged, where one could have none:
+ * Gives each mount of SOURCE its fate, and those that will be in the new root their path there
+ * (mounts.h):
  *
- *   left     it goes with the old root, or with a real root that is switched to as it is
- *   carried  it is cloned, taken off the old root, and the clone is attached in the new one
- *   anew     a bind mount of what is moved or copied: the same is made of the new root
- *   let go   it is a layer of the real root that is copied, and is unmounted with that
+ *   left     it stays on the old root, and goes with that
+ *   carried  it is cloned on its own, and the clone is attached at its path of the new root
+ *   anew     a bind mount of what is moved or copied: the same part of the new root is bound
+ *   let go   the root that is copied is on it, or was made of it: it is unmounted
+ *   kept     it lies on a root that is switched to as it is
+ *
+ * Returns 0, or a negative errno, logged, where one cannot work afterwards.
  */
 int carry_plan(struct source *source);
 
@@ -32,28 +34,25 @@ struct carried {
 	int made[8]; /* of each API file system that is missing */
 };
 
-/* Clones what is carried, and makes the API file systems that are missing, while the paths are
- * still those of the plan. What cannot be had is a warning. Returns 0, or a negative errno, logged;
- * carry_free() in any case. */
+/* Clones what is carried, and makes the API file systems that are missing; one that cannot be made
+ * is a warning. Returns 0, or a negative errno, logged; carry_free() in any case. */
 int carry_begin(const struct source *source, struct carried *carried);
 
-/* The same for the mounts that are below NEWROOT now, after carry_attach(), to put them back. */
-int carry_again(const struct source *source, struct carried *carried);
+/* Makes the bind mounts of the new root, which has all of the tree and no mounts yet. Returns 0 or
+ * a negative errno, logged. */
+int carry_anew(const struct source *source, struct carried *carried, int new_root);
 
-/* Attaches all of them to the new root NEW_ROOT, a descriptor, in the order of mountinfo. Failures
- * are warnings. */
+/* Attaches all of them to the new root, a descriptor. Failures are warnings. */
 void carry_attach(const struct source *source, struct carried *carried, int new_root);
 
-/* Takes what is carried off the old root, so that nothing keeps its mount points and devices in
- * use, and that nothing that is attached to a clone appears on the first, too. OLD_ROOT is a
- * descriptor of what "/" was, where paths begin. */
-void carry_detach(const struct source *source, int old_root);
+/* Unmounts from the old root, a descriptor of what "/" was, what is carried, made anew or let go,
+ * so that nothing keeps it in use; where ALL is true what is left, too. Where systemd is PID 1 what
+ * was below NEWROOT is gone already. Failures are warnings. */
+void carry_detach(const struct source *source, int old_root, bool all);
 
-/* Unmounts what is carried and lies below NEWROOT. */
-void carry_unmount(const struct source *source);
-
-/* Unmounts what the real root that was copied was made of. What stays in use is a warning. */
-void carry_let_go(const struct source *source, int old_root);
+/* Warns of each block device that was let go and is in use nevertheless. For the time when the
+ * descriptors of the tree are closed. */
+void carry_check_free(const struct source *source);
 
 void carry_free(const struct source *source, struct carried *carried);
 

@@ -6,6 +6,7 @@
 #include "util.h"
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 /* Where systemd is in a tree; PID 1 looks for it here, too. */
 #define SYSTEMD "/usr/lib/systemd/systemd"
@@ -50,6 +51,7 @@ int init_find(const struct options *options, const struct request *request, int 
 	int tree = source_top(source);
 	auto_close int self = openat(proc, "self/exe", O_PATH | O_CLOEXEC), program = -1,
 		       systemd = sys_open_in_root(tree, SYSTEMD, O_PATH | O_CLOEXEC);
+	struct statvfs fs;
 
 	init->path = choose(options, request, tree);
 	program = program_check(tree, init->path,
@@ -57,6 +59,10 @@ int init_find(const struct options *options, const struct request *request, int 
 			init->interpreter);
 	if (program < 0)
 		return program;
+	if (!source_copies(source) && fstatvfs(program, &fs) == 0 && (fs.f_flag & ST_NOEXEC))
+		return log_error(0,
+				"%s is on a mount with noexec: mount -o remount,exec what it is on",
+				init->path);
 	/* The helper as its own init would start itself for ever. */
 	if (is_same(self, program))
 		return log_error(0, "%s is tmpfsroot itself: name another init", init->path);

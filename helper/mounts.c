@@ -74,7 +74,18 @@ static int parse_line(char *line, struct mount *mount)
 	unescape(mount->point);
 	unescape(mount->type);
 	unescape(mount->source);
+	unescape(mount->data);
 	return 0;
+}
+
+/* Puts the last mount of LIST, the one with that INDEX, where its point's length belongs. */
+static void sort_in(struct mount *list, size_t index)
+{
+	const struct mount mount = list[index];
+
+	for (; index > 0 && strlen(list[index - 1].point) > strlen(mount.point); index--)
+		list[index] = list[index - 1];
+	list[index] = mount;
 }
 
 int mounts_parse(char *text, struct mounts *mounts)
@@ -88,9 +99,13 @@ int mounts_parse(char *text, struct mounts *mounts)
 	list = calloc(lines + 1, sizeof(*list));
 	if (!list)
 		return -ENOMEM;
-	while ((line = strsep(&rest, "\n")))
-		if (*line && parse_line(line, &list[count++]) < 0)
+	while ((line = strsep(&rest, "\n"))) {
+		if (!*line)
+			continue;
+		if (parse_line(line, &list[count]) < 0)
 			return -EINVAL;
+		sort_in(list, count++);
+	}
 	*mounts = (struct mounts){ .list = list, .count = count, .text = text };
 	list = NULL;
 	return 0;
@@ -117,7 +132,7 @@ void mounts_free(struct mounts *mounts)
 	*mounts = (struct mounts){ 0 };
 }
 
-const struct mount *mounts_find(const struct mounts *mounts, uint64_t id)
+struct mount *mounts_find(const struct mounts *mounts, uint64_t id)
 {
 	for (size_t i = 0; i < mounts->count; i++)
 		if (mounts->list[i].id == id)

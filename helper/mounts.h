@@ -8,20 +8,20 @@
 #include <stdint.h>
 
 /* The fate of a mount when the root is switched: see carry.h. */
-enum fate { FATE_LEFT, FATE_CARRIED, FATE_ANEW, FATE_LET_GO };
+enum fate { FATE_LEFT, FATE_CARRIED, FATE_ANEW, FATE_LET_GO, FATE_KEPT };
 
 /* One line of mountinfo; the strings point into the text it was parsed from, unescaped. */
 struct mount {
 	uint64_t id, parent;
 	char *device, *root, *point, *options, *type, *source; /* device: MAJOR:MINOR */
 	unsigned long peers; /* the number of the group that it is shared with, or 0 */
-	char *data; /* the file system's own options, as they are there */
+	char *data; /* the file system's own options */
 	enum fate fate;
 	const char *to; /* where it is in the new root, without a leading slash, or NULL */
 };
 
 struct mounts {
-	struct mount *list;
+	struct mount *list; /* in the order of the points' lengths: parents before their children */
 	size_t count;
 	char *text;
 };
@@ -48,7 +48,7 @@ int mounts_read(int proc, struct mounts *mounts);
 void mounts_free(struct mounts *mounts);
 
 /* The mount of that id, or NULL. */
-const struct mount *mounts_find(const struct mounts *mounts, uint64_t id);
+struct mount *mounts_find(const struct mounts *mounts, uint64_t id);
 
 /* Is it the mount point of an API file system? PATH has no leading slash. */
 bool mounts_is_api(const char *path);

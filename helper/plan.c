@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #define KIB 1024ULL
 #define MIB (1024ULL * 1024)
@@ -185,6 +186,7 @@ static int plan_move(
 		const struct options *options, const struct request *request, struct plan *plan)
 {
 	int result = check_init_stays(options, &plan->init);
+	struct statvfs fs;
 
 	if (result == 0)
 		result = set_exclude(options, request, plan);
@@ -193,6 +195,9 @@ static int plan_move(
 	plan->clone = source_clone(&plan->source, options);
 	if (plan->clone < 0)
 		return plan->clone;
+	if (plan_moves(plan) && fstatvfs(plan->clone, &fs) == 0 && (fs.f_flag & ST_RDONLY))
+		return log_error(0, "the initramfs is read-only, and a move takes its files away: "
+				    "mount -o remount,rw /");
 	plan->tree = (struct tree){
 		.root = plan->clone, .exclude = plan->exclude, .workers = tree_workers()
 	};

@@ -214,7 +214,11 @@ int source_clone(const struct source *source, const struct options *options)
 
 	if (clone < 0 && options->action == ACTION_DRY_RUN && geteuid() != 0)
 		clone = fcntl(source_top(source), F_DUPFD_CLOEXEC, 0);
-	return clone < 0 ? log_error(clone, "open_tree %s", path) : clone;
+	return clone < 0 ? log_error(clone,
+					   "cloning the mount %s: %m; is it unbindable? make it "
+					   "private",
+					   path)
+			 : clone;
 }
 
 const char *source_below(const struct source *source, const char *point)

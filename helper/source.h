@@ -39,7 +39,8 @@ struct source {
 	char path[PATH_MAX]; /* of NEWROOT, without symlinks, or "" */
 	struct mounts mounts;
 	const struct mount *root_mount; /* of "/" */
-	const struct mount *new_root_mount; /* of NEWROOT, or NULL where nothing is mounted on it */
+	struct mount *new_root_mount; /* of NEWROOT, or NULL where nothing is mounted on it */
+	bool needs_initramfs; /* a root that is switched to as it is shows a part of it */
 	bool ramfs, initramfs; /* "/" is a ramfs; that or a tmpfs */
 };
 

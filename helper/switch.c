@@ -7,11 +7,10 @@
 #include "util.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-
-#define IN_USE "unmounting the real root: its device stays in use until what holds it ends"
 
 /* The kernel opened /dev/console for init in the old root, where it is about to be deleted. */
 static void reopen_console(int old_root)
@@ -74,24 +73,6 @@ static int unshare_parents(const struct source *source)
 	return 0;
 }
 
-/* The real root was copied, and its device may go away; or the bind mount of what was moved is of
- * no use. */
-static void release_new_root(const struct source *source, int old_root)
-{
-	const struct mount *mount = source->new_root_mount;
-	bool copied = source->kind == SOURCE_REAL_ROOT;
-
-	if (!mount)
-		return;
-	if (fchdir(old_root) != 0 || !copied || umount2(mount->point + 1, 0) != 0) {
-		if (copied)
-			(void)log_warning(errno, IN_USE);
-		if (umount2(mount->point + 1, MNT_DETACH) != 0)
-			(void)log_warning(errno, "unmounting %s of the old root", mount->point);
-	}
-	carry_let_go(source, old_root);
-}
-
 /* The initramfs that was bound over itself has nothing left out, and its own mode. */
 static void mend_bound(const struct plan *plan, int root)
 {
@@ -111,18 +92,20 @@ static void settle(const struct plan *plan, struct carried *carried, int old_roo
 		bool persist)
 {
 	const struct source *source = &plan->source;
+	bool removes = source->initramfs && !persist && !source->needs_initramfs &&
+		       source->method == METHOD_COPY;
 
-	carry_detach(source, old_root);
 	carry_attach(source, carried, new_root);
-	if (source->kind != SOURCE_NEW_ROOT) {
-		if (source->kind != SOURCE_REAL_ROOT)
-			reopen_console(old_root);
-		release_new_root(source, old_root);
-	}
+	carry_detach(source, old_root, removes);
+	if (source->kind == SOURCE_INITRAMFS || source->kind == SOURCE_DIRECTORY)
+		reopen_console(old_root);
 	if (!source->initramfs)
 		log_message(LOG_INFO, "the old root is %s, not an initramfs: it stays as it is",
 				source->root_mount->type);
-	else if (!persist && source->method == METHOD_COPY)
+	else if (source->needs_initramfs && !persist)
+		(void)log_warning(0, "the new root shows a part of the initramfs, which stays "
+				     "in memory for that");
+	else if (removes)
 		remove_old_root(old_root);
 	if (source->method == METHOD_BIND)
 		mend_bound(plan, new_root);
@@ -190,85 +173,63 @@ int switch_to(const struct plan *plan, struct carried *carried, int *target, boo
 	return 0;
 }
 
-/* What is unmounted on a mount that is shared goes from the others that it is shared with, too. */
-static void make_private(const char *path)
+/* Private first: what is unmounted goes from the mounts that it is shared with, too. */
+static int take_away(const char *path, unsigned long recursive)
 {
-	if (mount(NULL, path, NULL, MS_PRIVATE, NULL) != 0)
-		(void)log_warning(errno, "making the mount %s private", path);
+	if (mount(NULL, path, NULL, recursive | MS_PRIVATE, NULL) != 0 ||
+			umount2(path, MNT_DETACH) != 0)
+		return -errno;
+	return 0;
 }
 
-static void unmount_new_root(const struct source *source)
+/* Unmounts what is on NEWROOT, with all that lies on it: an overlay may lie on its own lower layer.
+ * Where NEWROOT showed something of the initramfs, what was mounted on it is there as well. */
+static void clear_new_root(const struct source *source)
 {
-	bool copied = source->kind == SOURCE_REAL_ROOT;
+	const struct mounts *mounts = &source->mounts;
 
-	if (source->new_root_mount)
-		make_private(source->path);
-	carry_unmount(source);
-	if (!source->new_root_mount || (copied && umount2(source->path, 0) == 0))
-		return;
-	if (copied)
-		(void)log_warning(errno, IN_USE);
-	if (umount2(source->path, MNT_DETACH) != 0)
-		(void)log_warning(errno, "unmounting %s", source->path);
-	carry_unmount(source); /* where NEWROOT showed something of the initramfs, the same lies
-				  there */
-}
+	for (size_t i = 0; i < mounts->count; i++) {
+		int result = strcmp(mounts->list[i].point, source->path) == 0
+					     ? take_away(source->path, MS_REC)
+					     : 0;
 
-void switch_put_back(const struct plan *plan, struct carried *carried)
-{
-	const struct source *source = &plan->source;
-	auto_close int new_root = -1;
-	struct sys_stat st;
-	int result = sys_stat(AT_FDCWD, source->path, &st);
-
-	if (result == 0 && source->new_root_mount && st.mnt_id == source->new_root_mount->id)
-		return; /* it has never been unmounted */
-	result = 0;
-	if (source->new_root_mount)
-		result = sys_move_mount(plan->clone, "", AT_FDCWD, source->path);
-	if (result < 0)
-		(void)log_warning(result, "mounting the tree on %s again", source->path);
-	else if (source->new_root_mount)
-		make_private(source->path);
-	new_root = open(source->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (new_root < 0)
-		(void)log_warning(errno, "opening %s", source->path);
-	else
-		carry_attach(source, carried, new_root);
+		if (result < 0)
+			(void)log_warning(result, "unmounting %s", source->path);
+	}
+	for (size_t i = mounts->count; i-- > 0;)
+		if (source_below(source, mounts->list[i].point))
+			(void)take_away(mounts->list[i].point, 0);
 }
 
 int switch_place(const struct plan *plan, struct carried *carried, int target)
 {
 	const struct source *source = &plan->source;
-	auto_close int top = sys_clone_tree(target, "");
+	auto_close int top = sys_clone_tree(target, ""),
+		       before = source->new_root_mount ? sys_clone_mounts(source->path) : -1;
 	int result;
 
-	if (top < 0)
-		return log_error(top, "cloning the mount of the target");
-	unmount_new_root(source);
+	if (top < 0 || (source->new_root_mount && before < 0))
+		return log_error(top < 0 ? top : before, "cloning the mounts of NEWROOT");
+	clear_new_root(source);
 	result = sys_move_mount(top, "", AT_FDCWD, source->path);
-	if (result < 0)
-		return log_error(result, "mounting the target on %s", source->path);
+	if (result < 0) {
+		auto_close int tree = -1;
+
+		(void)log_error(result, "mounting the target on %s", source->path);
+		if (before >= 0 && sys_move_mount(before, "", AT_FDCWD, source->path) < 0)
+			(void)log_warning(errno, "mounting the tree on %s again", source->path);
+		tree = before < 0 ? open(source->path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+		if (tree >= 0)
+			carry_attach(source, carried, tree);
+		return result;
+	}
 	/* first: what is attached to one of two mounts that share goes with the other */
 	tmpfs_detach();
 	carry_attach(source, carried, top);
-	if (source->kind == SOURCE_REAL_ROOT)
-		carry_let_go(source, source->root);
+	carry_detach(source, source->root, false);
+	if (chdir("/") != 0)
+		(void)log_warning(errno, "chdir /");
 	return 0;
-}
-
-void switch_displace(const struct plan *plan)
-{
-	const struct source *source = &plan->source;
-	struct carried carried;
-
-	if (carry_again(source, &carried) < 0)
-		return;
-	make_private(source->path);
-	if (umount2(source->path, MNT_DETACH) != 0)
-		(void)log_warning(errno, "unmounting %s", source->path);
-	switch_put_back(plan, &carried);
-	carry_free(source, &carried);
 }
 
 void switch_mend_release(const struct plan *plan, int target)

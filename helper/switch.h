@@ -19,16 +19,9 @@ int switch_to(const struct plan *plan, struct carried *carried, int *target, boo
 /*
  * The same where systemd is PID 1, which then switches to what is mounted on NEWROOT: mounts the
  * TARGET there, with the mounts that are CARRIED, in place of what was. Returns 0, or a negative
- * errno, logged; then call switch_put_back().
+ * errno, logged, where NEWROOT is what it was.
  */
 int switch_place(const struct plan *plan, struct carried *carried, int target);
-
-/* Mounts the tree on NEWROOT again, with the mounts that are CARRIED. After move_back(), which must
- * not enter them. Failures are warnings. */
-void switch_put_back(const struct plan *plan, struct carried *carried);
-
-/* Undoes a switch_place() that has succeeded, in the same way. */
-void switch_displace(const struct plan *plan);
 
 /* Where the whole initramfs was moved but for what marks it as one (plan.c), the TARGET has lost
  * etc/os-release: makes it lead to usr/lib/os-release. A failure is a warning. */

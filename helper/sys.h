@@ -55,6 +55,7 @@ struct sys_dirent {
 
 #define SYS_AT_EMPTY_PATH   0x1000
 #define SYS_AT_NO_AUTOMOUNT 0x800
+#define SYS_AT_RECURSIVE    0x8000
 
 #define SYS_FSOPEN_CLOEXEC	    0x1U
 #define SYS_FSCONFIG_SET_FLAG	    0U
@@ -130,6 +131,13 @@ static inline int sys_clone_tree(int dir, const char *path)
 {
 	return sys_result(syscall(SYS_open_tree, dir, path,
 			SYS_OPEN_TREE_CLONE | O_CLOEXEC | (*path ? 0 : SYS_AT_EMPTY_PATH)));
+}
+
+/* The same with all that is mounted on it. */
+static inline int sys_clone_mounts(const char *path)
+{
+	return sys_result(syscall(SYS_open_tree, AT_FDCWD, path,
+			SYS_OPEN_TREE_CLONE | SYS_AT_RECURSIVE | O_CLOEXEC));
 }
 
 /* openat2(2). EAGAIN: something was renamed or mounted meanwhile, and ".." may have led elsewhere.

@@ -156,7 +156,7 @@ static int read_answer(int fd)
 	return 0;
 }
 
-static int connect_private(void)
+int systemd_connect(void)
 {
 	/* A NUL, and the user 0 in hexadecimal digits of its name. BEGIN goes with them, and
 	 * nothing follows it before the answer: PID 1 would not look at a message that it has read
@@ -165,32 +165,28 @@ static int connect_private(void)
 	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = PRIVATE_SOCKET };
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char line[128];
-	int result;
+	int result = fd < 0 ? -errno : 0;
 
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
-		return -errno;
-	result = write_all(fd, hello, sizeof(hello) - 1);
+	if (result == 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
+		result = -errno;
+	if (result == 0)
+		result = write_all(fd, hello, sizeof(hello) - 1);
 	if (result == 0)
 		result = read_line(fd, line, sizeof(line));
 	if (result == 0 && strncmp(line, "OK", 2) != 0)
 		result = -EACCES;
-	return result < 0 ? result : take_fd(&fd);
+	return result < 0 ? log_error(result, "connecting to systemd by " PRIVATE_SOCKET)
+			  : take_fd(&fd);
 }
 
-int systemd_switch_root(const char *new_root, const char *init)
+int systemd_switch_root(int manager, const char *new_root, const char *init)
 {
-	struct message message = { .used = 0 };
-	auto_close int fd = -1;
+	struct message message;
 	int result;
 
-	if (strlen(new_root) >= PATH_MAX || strlen(init) >= PATH_MAX)
-		return log_error(ENAMETOOLONG, "asking systemd to switch root");
-	fd = connect_private();
-	if (fd < 0)
-		return log_error(fd, "connecting to systemd by " PRIVATE_SOCKET);
 	make_call(&message, new_root, init);
-	result = write_all(fd, message.data, message.used);
+	result = write_all(manager, message.data, message.used);
 	if (result < 0)
 		return log_error(result, "asking systemd to switch root");
-	return read_answer(fd);
+	return read_answer(manager);
 }

@@ -10,11 +10,15 @@ int systemd_in_initrd(void);
  * without an os-release. The same results, and 0 is logged, too. */
 int systemd_takes(int root, const char *path);
 
+/* Connects to PID 1: a descriptor, or a negative errno, logged. */
+int systemd_connect(void);
+
 /*
- * Asks PID 1 to make what is mounted on NEW_ROOT its root and to execute INIT there; "" is the
- * systemd in it, which takes over the state. Returns 0 once PID 1 has agreed: soon after it ends
- * this process. Else a negative errno, logged.
+ * Asks PID 1 by MANAGER, that descriptor, to make what is mounted on NEW_ROOT its root and to
+ * execute INIT there; "" is the systemd in it, which takes over the state. Both are shorter than
+ * PATH_MAX. Returns 0 once PID 1 has agreed: soon after it ends this process. Else a negative
+ * errno, logged.
  */
-int systemd_switch_root(const char *new_root, const char *init);
+int systemd_switch_root(int manager, const char *new_root, const char *init);
 
 #endif

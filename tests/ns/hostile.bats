@@ -33,12 +33,12 @@ alive='dumptree "$root/canary" | diff ../canary.before - && dumptree ../outside 
 }
 
 # Outside NEWROOT all is deleted, but for what is on other file systems.
-@test "root=tmpfsroot: such a tree in NEWROOT; what is mounted beside it is not entered when the rest is deleted" {
+@test "root=tmpfsroot: such a tree in NEWROOT; what is mounted beside it is unmounted, not entered, when the rest is deleted" {
 	boot -k root=tmpfsroot -p "$canaries; mkdir -p sysroot/bin sysroot/sbin run; touch etc/initrd-release; mv tree sysroot/
 			cp bin/busybox sysroot/bin; ln -s busybox sysroot/bin/sh; cp init sysroot/sbin/init
-			mkdir -p other/point; echo other >other/file; mount -t tmpfs other other/point; echo alive >other/point/file; exec 6<other/point
+			mkdir -p other/point; echo other >other/file; mount -t tmpfs other other/point; echo alive >other/point/file; exec 6<other/point 7<canary
 			dumptree sysroot/tree >../tree.before" \
-		-a 'dumptree "$root/tree" | diff ../tree.before -; dumptree canary | diff ../canary.before - && cat /proc/self/fd/6/file
+		-a 'dumptree "$root/tree" | diff ../tree.before -; dumptree /proc/self/fd/7/. | diff ../canary.before - && cat /proc/self/fd/6/file
 			dumptree ../outside | diff ../outside.before - && echo alive; [ -e other/file ] || echo deleted' \
 		-- tmpfsroot /sysroot /sbin/init
 	[ "$status" -eq 0 ]
@@ -83,7 +83,7 @@ alive='dumptree "$root/canary" | diff ../canary.before - && dumptree ../outside 
 				$(once_traced 1 less "$change")" \
 			-a "wait; cat \"\$root/tree/beside\"; [ ! -e tree/less ] || [ tree -ef \"\$root/tree\" ] || echo twice
 				if [ -e \"\$root/tree/less\" ]; then yes | head -c $left | cmp - \"\$root/tree/less\" && echo cut; else echo gone; fi" \
-			-w 'strace -D -f -qq -o ../trace -P less -e trace=openat -e inject=openat:delay_enter=2000000' -- \
+			-w 'strace -D -f -qq -o ../trace -P less -e trace=openat -e inject=openat:delay_enter=4000000' -- \
 			tmpfsroot --onfail=reboot /init
 		[ "$left" = 0 ] && outcome="gone" || outcome="cut"
 		[[ "$output" == *$'\nbeside\n'"$outcome" ]]

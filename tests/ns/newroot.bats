@@ -28,8 +28,8 @@ switches_with()
 	[ "$(grep -c '^the-run /run tmpfs ' <<<"$output")" -eq 1 ]
 	[ "$(grep -c '^the-sub /run/sub tmpfs ' <<<"$output")" -eq 1 ]
 	[ "$(grep -c '^the-sys ' <<<"$output")" -eq 0 ] # NEWROOT has no /sys
-	# of the old root only the mount that was not carried is left, untouched
-	[[ "$output" == *$'\ncanary\nalive' ]]
+	# nothing is left of the old root, and nothing was deleted on a mount of it
+	[[ "$output" == *$' 0 0\nalive' ]]
 }
 
 @test "switch_root NEWROOT INIT" {

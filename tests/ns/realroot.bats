@@ -73,8 +73,9 @@ copies()
 			cd ../all/system; mkdir home proc sys dev run; echo "cat /home/file; grep /home /proc/mounts" >probe; cd "$OLDPWD"
 			mount --bind ../all/system new; mount --bind ../all/home new/home' -- tmpfsroot --tmpfsroot=yes /new /init
 	[ "$status" -eq 0 ]
-	[ "${lines[1]}" = kept ]
-	[[ "${lines[2]}" == *' /home ext4 '* ]]
+	[[ "${lines[0]}" == 'tmpfsroot: /dev/loop'*', which was mounted on /new, stays in use' ]]
+	[ "${lines[2]}" = kept ]
+	[[ "${lines[3]}" == *' /home ext4 '* ]]
 }
 
 @test "mounts below the real root, and those of the initramfs, are carried over" {

@@ -28,27 +28,28 @@ print("ready", flush=True)  # who reads this may call
 signal.alarm(int(os.environ.get("TMPFSROOT_TEST_SECONDS", 20)))  # where nobody calls
 for descriptor in 1, 2:  # nor for its output
     os.close(descriptor)
-client, _ = server.accept()
 
-hello = b""
-while not hello.endswith(b"BEGIN\r\n"):
-    hello += client.recv(1)
-log.write("hello %r\n" % hello)
-if sys.argv[2:] == ["REJECTED"]:
-    client.sendall(b"REJECTED EXTERNAL\r\n")
-    sys.exit()
-client.sendall(b"OK 0123456789abcdef0123456789abcdef\r\n")
-
-header = client.recv(16, socket.MSG_WAITALL)
+header = b""
+while not header:  # who has connected may have gone without a call
+    client, _ = server.accept()
+    hello = b""
+    while not hello.endswith(b"BEGIN\r\n"):
+        hello += client.recv(1)
+    log.write("hello %r\n" % hello)
+    if sys.argv[2:] == ["REJECTED"]:
+        client.sendall(b"REJECTED EXTERNAL\r\n")
+        sys.exit()
+    client.sendall(b"OK 0123456789abcdef0123456789abcdef\r\n")
+    header = client.recv(16, socket.MSG_WAITALL)
 kind, flags, version = header[1:4]
-body_length, serial, fields_length = struct.unpack("=III", header[4:16])
+body_length, serial, fields_length = struct.unpack("<III", header[4:16])
 fields = client.recv((fields_length + 7) // 8 * 8, socket.MSG_WAITALL)
 body = client.recv(body_length, socket.MSG_WAITALL)
 member = re.search(rb"SwitchRoot", fields)
 strings, at = [], 0
 while at < len(body):
     at = (at + 3) // 4 * 4
-    (length,) = struct.unpack_from("=I", body, at)
+    (length,) = struct.unpack_from("<I", body, at)
     strings.append(body[at + 4 : at + 4 + length].decode())
     at += 4 + length + 1
 log.write("%s %s\n" % (member.group().decode() if member else "?", strings))
