@@ -2,6 +2,7 @@
 #include "boot.h"
 
 #include "carry.h"
+#include "fstab.h"
 #include "interrupt.h"
 #include "log.h"
 #include "move.h"
@@ -60,6 +61,8 @@ static int move(struct attempt *attempt)
 		return result;
 	boot->place = PLACE_TARGET;
 	switch_mend_release(attempt->plan, attempt->target);
+	if (attempt->plan->source.kind == SOURCE_REAL_ROOT)
+		fstab_mend(attempt->target);
 	if (!boot->options.exclude || !carry_is_api_only(&attempt->plan->source))
 		return 0;
 	return init_check(&attempt->plan->init, attempt->target);

@@ -261,8 +261,9 @@ void carry_print(const struct source *source, FILE *out)
 		(void)fputs("\n", out);
 	}
 	(void)fputs("mounts to make:", out);
-	for (size_t i = 0; i < api_mounts_count && source->kind != SOURCE_NEW_ROOT; i++)
-		if (!carry_has(source, api_mounts[i].point))
+	for (size_t i = 0; i < api_mounts_count; i++)
+		if (source->makes_mounts && source->kind != SOURCE_NEW_ROOT &&
+				!carry_has(source, api_mounts[i].point))
 			(void)fprintf(out, " %s", api_mounts[i].point);
 	(void)fputs("\n", out);
 }
@@ -270,7 +271,7 @@ void carry_print(const struct source *source, FILE *out)
 /* A kernel without one of them is found out before anything has changed. */
 static void make_missing(const struct source *source, struct carried *carried)
 {
-	if (source->role == ROLE_SERVICE || source->kind == SOURCE_NEW_ROOT)
+	if (!source->makes_mounts || source->kind == SOURCE_NEW_ROOT)
 		return;
 	for (size_t i = 0; i < api_mounts_count; i++) {
 		const struct api_mount *api = &api_mounts[i];
@@ -381,9 +382,9 @@ static void attach(const struct mount *at, int clone, int new_root)
 				at->point);
 		return;
 	}
-	if (mount(NULL, at->to, NULL, MS_PRIVATE, NULL) != 0)
+	if (fchdir(new_root) != 0 || mount(NULL, at->to, NULL, MS_PRIVATE, NULL) != 0)
 		(void)log_warning(errno, "making the mount /%s private", at->to);
-	if (at->fate == FATE_ANEW &&
+	else if (at->fate == FATE_ANEW &&
 			mount(NULL, at->to, NULL, MS_REMOUNT | MS_BIND | flags_of(at->options),
 					NULL) != 0)
 		(void)log_warning(errno, "setting the flags %s of the mount /%s", at->options,
@@ -400,6 +401,11 @@ static void attach_made(struct carried *carried, int new_root)
 			continue;
 		if (mkdirat(new_root, point, 0755) != 0 && errno != EEXIST)
 			(void)log_warning(errno, "mkdir /%s", point);
+		if (is_empty(new_root, point) == 0)
+			log_message(LOG_INFO,
+					"what the tree has in /%s is hidden by the %s that is "
+					"mounted there",
+					point, api_mounts[i].type);
 		result = sys_move_mount(carried->made[i], "", new_root, point);
 		if (result < 0)
 			(void)log_warning(result, "mounting /%s", point);
@@ -410,8 +416,6 @@ void carry_attach(const struct source *source, struct carried *carried, int new_
 {
 	const struct mounts *mounts = &source->mounts;
 
-	if (fchdir(new_root) != 0)
-		(void)log_warning(errno, "fchdir to the new root");
 	for (size_t i = 0; i < mounts->count; i++) {
 		const struct mount *at = &mounts->list[i];
 		bool plain = source->kind == SOURCE_NEW_ROOT;
@@ -421,14 +425,15 @@ void carry_attach(const struct source *source, struct carried *carried, int new_
 		if (!plain)
 			make_point(new_root, at->to, carried->clones[i]);
 		/* a plain switch leaves out what NEWROOT has no place for */
-		if (!plain || faccessat(new_root, at->to, F_OK, 0) == 0)
+		if (!plain || faccessat(new_root, at->to, F_OK, 0) == 0 || errno != ENOENT)
 			attach(at, carried->clones[i], new_root);
 		close_fd(&carried->clones[i]);
 	}
 	for (size_t i = 0; i < mounts->count; i++) {
 		const struct mount *at = &mounts->list[i];
 
-		if ((at->fate == FATE_CARRIED || at->fate == FATE_ANEW) && at->peers)
+		if ((at->fate == FATE_CARRIED || at->fate == FATE_ANEW) && at->peers &&
+				fchdir(new_root) == 0)
 			(void)mount(NULL, at->to, NULL, MS_SHARED, NULL); /* told where it is not */
 	}
 	attach_made(carried, new_root);
@@ -463,8 +468,10 @@ void carry_detach(const struct source *source, int old_root, bool all)
 {
 	const struct mounts *mounts = &source->mounts;
 
-	if (fchdir(old_root) != 0)
-		(void)log_warning(errno, "fchdir to the old root");
+	if (fchdir(old_root) != 0) {
+		(void)log_warning(errno, "fchdir to the old root, whose mounts stay");
+		return;
+	}
 	for (size_t i = 0; i < mounts->count; i++)
 		if (is_detached(source, &mounts->list[i], all))
 			(void)mount(NULL, mounts->list[i].point + 1, NULL, MS_PRIVATE, NULL);

@@ -104,6 +104,17 @@ static bool has_mode(const struct file_worker *worker, const struct metadata *me
 	       !(move->attributes && attributes_list_access(&worker->attributes));
 }
 
+/* One of the attributes cannot be read or set. */
+static int failed_attribute(const struct file *file, const char *doing, int error)
+{
+	const char *key = file->worker->attributes.key;
+	char path[TREE_PATH];
+
+	return log_error(error, "moving %s: %s its attribute%s%s",
+			tree_path(file->directory, file->name, path), doing, key ? " " : "s",
+			key ? key : "");
+}
+
 /* Reads the attributes of the source, to be set by store_attributes(). */
 static int load_attributes(const struct file *file, int source, const char *name)
 {
@@ -113,11 +124,12 @@ static int load_attributes(const struct file *file, int source, const char *name
 						       (struct attributes_of){ source, name })
 				     : 0;
 
-	return result < 0 ? failed(file, "reading its attributes", result) : 0;
+	return result < 0 ? failed_attribute(file, "reading", result) : 0;
 }
 
-static int store_attributes(struct file_worker *worker, int target, const char *name)
+static int store_attributes(const struct file *file, int target, const char *name)
 {
+	struct file_worker *worker = file->worker;
 	struct attributes_of of = { target, name };
 	unsigned lost = 0;
 	int result = worker->move->back ? attributes_disinherit(of) : 0;
@@ -125,7 +137,7 @@ static int store_attributes(struct file_worker *worker, int target, const char *
 	if (result == 0 && worker->move->attributes)
 		result = attributes_store(&worker->attributes, of, &lost);
 	atomic_fetch_add(&worker->move->lost, lost);
-	return result;
+	return result < 0 ? failed_attribute(file, "setting", result) : 0;
 }
 
 /* Owner, attributes, mode, times: chown takes away setuid and security.capability, an access list
@@ -141,9 +153,9 @@ int file_set_metadata(
 	if (own && !has_owner(worker->move, metadata->uid, metadata->gid) &&
 			fchown(target, metadata->uid, metadata->gid) != 0)
 		return failed(file, "chown", errno);
-	result = store_attributes(worker, target, NULL);
+	result = store_attributes(file, target, NULL);
 	if (result < 0)
-		return failed(file, "setting its attributes", result);
+		return result;
 	if (own && !has_mode(worker, metadata) && fchmod(target, metadata->mode & 07777) != 0)
 		return failed(file, "chmod", errno);
 	metadata_times(metadata, times);
@@ -163,9 +175,9 @@ static int set_metadata_by_name(const struct file *file)
 	result = load_attributes(file, file->from, name);
 	if (result < 0)
 		return result;
-	result = store_attributes(file->worker, file->to, name);
+	result = store_attributes(file, file->to, name);
 	if (result < 0)
-		return failed(file, "setting its attributes", result);
+		return result;
 	if (!S_ISLNK(metadata.mode) && fchmodat(file->to, name, metadata.mode & 07777, 0) != 0)
 		return failed(file, "chmod", errno);
 	metadata_times(&metadata, times);
@@ -396,7 +408,8 @@ static int move_regular(const struct file *file)
 	auto_close int source = open_source(file), target = -1;
 	struct copy copy = { .source = source,
 		.size = file->st->size,
-		.dense = file->st->blocks * 512 >= file->st->size,
+		.dense = file->st->blocks * 512 >= file->st->size &&
+			 (worker->move->release || file->st->size <= TREE_LARGE),
 		.ramfs = worker->move->ramfs,
 		.buffer = worker->buffer };
 	char path[TREE_PATH];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "log.h"
 
+#include "mounts.h"
 #include "util.h"
 
 #include <errno.h>
@@ -39,19 +40,43 @@ void log_to_kernel(bool all)
 	log_state.kernel = all;
 }
 
+/* A byte that is not printable is shown, not sent to a terminal: "\x0d". */
+static void escape(const char *text, char *line, size_t room)
+{
+	for (; *text && room > 4; text++) {
+		unsigned char c = (unsigned char)*text;
+		int used = snprintf(line, room, c < ' ' || c == 0x7f ? "\\x%02x" : "%c", c);
+
+		line += used;
+		room -= (size_t)used;
+	}
+	*line = '\0';
+}
+
+/* Where nothing is mounted on /dev yet, a devtmpfs that is attached nowhere has it, too. */
+static int open_kmsg(void)
+{
+	static const struct api_mount devtmpfs = { "/dev", "devtmpfs", 0, { { NULL } } };
+	int kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	auto_close int dev = kmsg < 0 ? mounts_make(&devtmpfs) : -1;
+
+	return dev < 0 ? kmsg : openat(dev, "kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+}
+
 /* A failure to log has no one left to be told to. */
 static void put_line(enum log_level level, const char *text, bool terminal, bool kernel)
 {
-	char line[1024]; /* TEXT_MAX and what it begins with */
+	char shown[960], line[1024];
 
+	escape(text, shown, sizeof(shown));
 	if (terminal) {
-		(void)snprintf(line, sizeof(line), "%s: %s\n", log_state.name, text);
+		(void)snprintf(line, sizeof(line), "%s: %s\n", log_state.name, shown);
 		(void)write_all(STDERR_FILENO, line, strlen(line));
 	}
 	if (kernel) {
-		auto_close int kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+		auto_close int kmsg = open_kmsg();
 
-		(void)snprintf(line, sizeof(line), "<%d>tmpfsroot: %s\n", (int)level, text);
+		(void)snprintf(line, sizeof(line), "<%d>tmpfsroot: %s\n", (int)level, shown);
 		if (kmsg >= 0)
 			(void)write_all(kmsg, line, strlen(line));
 	}

@@ -41,6 +41,9 @@ static const struct word {
 	{ "rd.tmpfsroot.onfail", "shell|continue|reboot|poweroff",
 			"shell, continue, reboot or poweroff",
 			"what PID 1 does when it cannot go on", KIND_CHOICE, FIELD(onfail) },
+	{ "rd.tmpfsroot.mounts", "no|yes", "no or yes",
+			"make the API file systems that are missing (yes)", KIND_CHOICE,
+			FIELD(mounts) },
 	{ "init", "PATH", "a path", "the init of the new root", KIND_POINT, FIELD(init) },
 	{ "quiet", NULL, "no value", "print errors and warnings alone", KIND_BOOLEAN,
 			FIELD(quiet) },
@@ -126,6 +129,7 @@ void options_init(struct options *options, enum applet applet)
 {
 	*options = (struct options){ .applet = applet,
 		.shell = true,
+		.mounts = true,
 		.console = "/dev/console",
 		.minmem = { .value = SIZE_UNSET } };
 }

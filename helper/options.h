@@ -49,6 +49,7 @@ struct options {
 	struct size minmem;
 	const char *exclude; /* or NULL */
 	int onfail; /* enum onfail */
+	int mounts; /* 1: API file systems are made; or 0 */
 	const char *init; /* init=, or NULL */
 	const char *break_at; /* "" for rd.break without a value, or NULL */
 	bool quiet, debug, shell;

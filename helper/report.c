@@ -113,6 +113,7 @@ void report_write(const struct report *report)
 		(void)log_warning(ENOMEM, "no memory to write /" REPORT_FILE);
 		return;
 	}
+	(void)mkdir("/run", 0755);
 	if (mkdir("/" REPORT_DIRECTORY, 0755) != 0 && errno != EEXIST) {
 		(void)log_warning(errno, "mkdir /" REPORT_DIRECTORY);
 		return;
@@ -247,7 +248,9 @@ static void print_text(const struct status *status, FILE *out)
 	if (status->report)
 		print_summary(status->report, out);
 	else
-		(void)fputs("boot: not by tmpfsroot, there is no /" REPORT_FILE "\n", out);
+		(void)fputs(status->ours ? "boot: /" REPORT_FILE " is not there any more\n"
+					 : "boot: not by tmpfsroot, there is no /" REPORT_FILE "\n",
+				out);
 }
 
 int report_status(int proc, bool json, FILE *out)

@@ -26,7 +26,8 @@ struct scan {
 };
 
 /* What a file will take in a tmpfs. Elsewhere than in memory, less blocks than the size may be a
- * hole, or compression; as many may be blocks that were preallocated and never written. */
+ * hole, or compression; of a large file as many may be blocks that were preallocated and never
+ * written (fallocate(1)), which the file system shows as holes. */
 static int count_bytes(const struct scan *scan, int directory, const char *name,
 		const struct sys_stat *st, uint64_t *bytes)
 {
@@ -38,7 +39,7 @@ static int count_bytes(const struct scan *scan, int directory, const char *name,
 	*bytes = S_ISREG(st->mode) ? whole : 0;
 	if (S_ISLNK(st->mode))
 		*bytes = st->size > SHORT_SYMLINK ? scan->page : 0;
-	if (!S_ISREG(st->mode) || present >= whole)
+	if (!S_ISREG(st->mode) || (present >= whole && (scan->memory || st->size <= TREE_LARGE)))
 		return 0;
 	*bytes = present;
 	if (scan->memory)

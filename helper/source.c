@@ -6,7 +6,6 @@
 #include "tmpfs.h"
 #include "util.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,24 +77,6 @@ static int open_new_root(const char *new_root, int proc, struct source *source)
 	return 0;
 }
 
-/* A directory is empty where it has no entries but "." and "..": 1, 0 or a negative errno. */
-static int is_empty(int directory)
-{
-	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	unsigned entries = 0;
-	int error;
-
-	if (!stream)
-		return -errno;
-	errno = 0;
-	while (entries <= 2 && readdir(stream))
-		entries++;
-	error = errno;
-	(void)closedir(stream);
-	return error ? -error : entries <= 2;
-}
-
 /* root=tmpfsroot with a NEWROOT: the generators want something mounted there early, and get a bind
  * mount of what will be moved. It is known again by device and inode. */
 static int find_tree(const struct request *request, struct source *source)
@@ -122,7 +103,7 @@ static int find_tree(const struct request *request, struct source *source)
 				"root=tmpfsroot: NEWROOT %s is %s (%s), expected a part of the "
 				"initramfs: mount nothing else there",
 				request->new_root, mount->type, mount->source);
-	result = sys_stat_is_same(&st, &root) ? 1 : mount ? 0 : is_empty(source->new_root);
+	result = sys_stat_is_same(&st, &root) ? 1 : mount ? 0 : is_empty(source->new_root, ".");
 	if (result < 0)
 		return log_error(result, "reading NEWROOT %s", request->new_root);
 	source->kind = result ? SOURCE_INITRAMFS : SOURCE_DIRECTORY;
@@ -175,6 +156,7 @@ int source_find(const struct options *options, const struct request *request, in
 		return result;
 	source->method = (enum method)options->method;
 	source->role = request->role;
+	source->makes_mounts = options->mounts && request->role != ROLE_SERVICE;
 	source->kind = SOURCE_INITRAMFS;
 	if (request->new_root) {
 		result = open_new_root(request->new_root, proc, source);

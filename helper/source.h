@@ -41,6 +41,7 @@ struct source {
 	const struct mount *root_mount; /* of "/" */
 	struct mount *new_root_mount; /* of NEWROOT, or NULL where nothing is mounted on it */
 	bool needs_initramfs; /* a root that is switched to as it is shows a part of it */
+	bool makes_mounts; /* API file systems that are missing */
 	bool ramfs, initramfs; /* "/" is a ramfs; that or a tmpfs */
 };
 

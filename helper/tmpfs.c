@@ -21,6 +21,7 @@ static const char *const lacking[] = { "huge", "mpol", "noswap", "inode32", "ino
 	"grpquota_block_hardlimit", "grpquota_inode_hardlimit" };
 
 /* Flags of the mount, not of the file system. */
+#define RELATIME SYS_MOUNT_ATTR_ATIMES /* all of them: none is set */
 static const struct {
 	const char *name;
 	unsigned attribute;
@@ -30,7 +31,9 @@ static const struct {
 	{ "noatime", SYS_MOUNT_ATTR_NOATIME },
 	{ "strictatime", SYS_MOUNT_ATTR_STRICTATIME },
 	{ "nodiratime", SYS_MOUNT_ATTR_NODIRATIME },
-	{ "relatime", 0 },
+	{ "relatime", RELATIME },
+	{ "rw", 0 }, /* these two are in fstab(5), and mean nothing here */
+	{ "defaults", 0 },
 };
 
 struct option {
@@ -77,9 +80,9 @@ static int next_option(const char **list, struct option *option)
 /* Of noatime, strictatime and relatime one holds, the last. */
 static unsigned add_flag(unsigned attributes, unsigned attribute)
 {
-	if (!(attribute & ~SYS_MOUNT_ATTR_ATIMES))
+	if (attribute & SYS_MOUNT_ATTR_ATIMES)
 		attributes &= ~SYS_MOUNT_ATTR_ATIMES;
-	return attributes | attribute;
+	return attribute == RELATIME ? attributes : attributes | attribute;
 }
 
 static int configure(int fs, const struct option *option)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "util.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -46,11 +47,15 @@ bool is_due(atomic_uint_fast64_t *next, unsigned interval)
 int read_file(int dir, const char *path, char **text, size_t *length)
 {
 	auto_close int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : read_fd(fd, text, length);
+}
+
+int read_fd(int fd, char **text, size_t *length)
+{
 	auto_free char *buffer = NULL;
 	size_t used = 0, room = 0;
 
-	if (fd < 0)
-		return -errno;
 	for (;;) {
 		ssize_t got;
 
@@ -76,6 +81,23 @@ int read_file(int dir, const char *path, char **text, size_t *length)
 	*text = buffer;
 	buffer = NULL;
 	return 0;
+}
+
+int is_empty(int dir, const char *path)
+{
+	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	unsigned entries = 0;
+	int error;
+
+	if (!stream)
+		return -errno;
+	errno = 0;
+	while (entries <= 2 && readdir(stream))
+		entries++;
+	error = errno;
+	(void)closedir(stream);
+	return error ? -error : entries <= 2;
 }
 
 int write_all(int fd, const void *buffer, size_t length)

@@ -49,6 +49,12 @@ uint64_t milliseconds_now(void);
  */
 int read_file(int dir, const char *path, char **text, size_t *length);
 
+/* The same for an open file, from where it stands. */
+int read_fd(int fd, char **text, size_t *length);
+
+/* Has the directory PATH below DIR no entries but "." and ".."? 1, 0 or a negative errno. */
+int is_empty(int dir, const char *path);
+
 /* Writes all of the buffer, going on after short writes and EINTR. Returns 0 or a negative errno.
  */
 int write_all(int fd, const void *buffer, size_t length);

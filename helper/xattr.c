@@ -81,6 +81,7 @@ int attributes_load(struct attributes *attributes, struct attributes_of file)
 	ssize_t length;
 
 	attributes->used = 0;
+	attributes->key = NULL;
 	if (result < 0)
 		return result;
 	length = list(file, NULL, 0);
@@ -115,15 +116,27 @@ static bool next_attribute(
 	return true;
 }
 
-int attributes_store(const struct attributes *attributes, struct attributes_of file, unsigned *lost)
+/* Some file systems have no attributes of that kind, and what guards the others, the kernel sets
+ * itself. */
+static bool may_lack(const char *key)
+{
+	return errno == EOPNOTSUPP ||
+	       ((errno == EPERM || errno == EINVAL) &&
+			       (strcmp(key, "security.evm") == 0 ||
+					       strcmp(key, "security.ima") == 0));
+}
+
+int attributes_store(struct attributes *attributes, struct attributes_of file, unsigned *lost)
 {
 	int result = attributes->used ? enter(file) : 0;
 	struct attribute one;
 
+	attributes->key = NULL;
 	for (size_t used = 0; result == 0 && next_attribute(attributes, &used, &one);) {
 		if (set(file, one.key, one.value, one.length) == 0)
 			continue;
-		if (errno != EOPNOTSUPP)
+		attributes->key = one.key;
+		if (!may_lack(one.key))
 			return -errno;
 		log_message(LOG_DEBUG, "the target cannot hold the attribute %s%s%s", one.key,
 				file.name ? " of " : "", file.name ? file.name : "");

@@ -17,6 +17,7 @@ struct attributes_of {
 struct attributes {
 	char *data;
 	size_t used, room;
+	const char *key; /* of the one that could not be set, or NULL */
 };
 
 /* Reads all extended attributes of a file. Cutting or writing a file takes security.capability
@@ -27,8 +28,7 @@ int attributes_load(struct attributes *attributes, struct attributes_of file);
 bool attributes_list_access(const struct attributes *attributes);
 
 /* Sets them; those that the file system cannot hold are counted in *LOST. The same results. */
-int attributes_store(
-		const struct attributes *attributes, struct attributes_of file, unsigned *lost);
+int attributes_store(struct attributes *attributes, struct attributes_of file, unsigned *lost);
 
 /* Takes away the access list that a new file inherits from a directory with a default one. The
  * same results. */

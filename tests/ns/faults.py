@@ -63,7 +63,7 @@ CALLS = {
     "ftruncate|fallocate": ("EIO EINTR EPERM", "MOVING truncate in the (source|target)"),
     "chmod|fchmod|fchmodat": ("EPERM EIO", "MOVING chmod"),
     "fchown|fchownat": ("EPERM EIO", "MOVING chown"),
-    "fsetxattr|lsetxattr": ("ENOSPC ENOMEM EPERM", "MOVING (setting its attributes|noting its times)"),
+    "fsetxattr|lsetxattr": ("ENOSPC ENOMEM EPERM", "MOVING (setting its attributes?|noting its times)"),
     "fgetxattr|lgetxattr|flistxattr|llistxattr": ("EIO ENOMEM", "MOVING reading its attributes"),
     "fremovexattr|lremovexattr": ("EIO EPERM", "MOVING forgetting its times"),
     "stat|fstat|lstat|statx|newfstatat": (LOOK, "stat|MOVING stat|opening|reading NEWROOT"),

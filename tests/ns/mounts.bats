@@ -4,6 +4,7 @@
 # refused by name. What is told on the console is the same before and after.
 
 # shellcheck disable=SC2016 # the code in quotes is for the root that is booted
+# shellcheck disable=SC2030,SC2031,SC2089,SC2090 # each test has its own status, output and code
 load namespace
 
 # For the code that the moved root runs: the content of these files, and the options of these mounts.
@@ -150,4 +151,17 @@ refuses()
 		[ "$status" -eq 0 ]
 		[ "$output" = $'init: /init  TMPFSROOT=\non' ]
 	done
+}
+
+@test "mounts=no: an init for the bare kernel mounts them itself" {
+	boot -p 'printf "#!/bin/sh\nset -e\nmkdir -p /proc\nmount -t proc proc /proc\necho one \$(grep -c \" /proc \" /proc/mounts)\n" >init; ln -s busybox bin/mkdir' \
+		-- tmpfsroot --mounts=no /init
+	[ "$status" -eq 0 ]
+	[[ $output == *'one 1' ]]
+}
+
+@test "what a mount that is made new hides is told" {
+	boot -k '' -p 'mkdir run; echo early >run/file' -- tmpfsroot /init
+	[ "$status" -eq 0 ]
+	[[ $output == *'what the tree has in /run is hidden by the tmpfs that is mounted there'* ]]
 }

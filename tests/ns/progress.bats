@@ -35,7 +35,7 @@ moving='moving: [0-9.]+ [KM]iB of [0-9.]+ MiB \([0-9]+%\), [0-9]+ of [0-9]+ entr
 	shown=$(grep -cE "^tmpfsroot: $moving" "$BATS_TEST_TMPDIR/lines")
 	[ "$shown" -ge 5 ] && [ "$shown" -le 20 ]
 	[[ "$output" != *moving*$'\n'*moving* ]]
-	[[ "$output" == *$'\r\e[Kinit: /init '* ]]
+	[[ "$output" == *$'\r\e[K'*'init: /init '* ]]
 	grep -qE "^<6>tmpfsroot: $moving" "$log"
 }
 

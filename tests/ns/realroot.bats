@@ -110,3 +110,52 @@ copies()
 	[ "$status" -eq 129 ]
 	[[ "$output" == *"symlink: No space left on device"* ]]
 }
+
+# In PREPARE: a small root on an ext4 in new.
+small='mkdir -p new dev run sys; truncate -s 64M ../disk; mkfs.ext4 -q ../disk; mount -o loop ../disk new; mkdir new/bin new/etc
+	cp bin/busybox new/bin/; for name in sh cat grep; do ln -s busybox new/bin/$name; done; cp init new/init'
+
+@test "in etc/fstab the line of / is commented out, with the reason; the others stay" {
+	boot -k quiet -p "$small; printf '%s\n' '# / is here' 'LABEL=system / ext4 errors=remount-ro 0 1' 'tmpfs /tmp tmpfs size=1M 0 0' >new/etc/fstab
+			chmod 640 new/etc/fstab; echo cat /etc/fstab >new/probe" -a 'stat -c %a "$root/etc/fstab"; mount -o loop ../disk ../root; cat ../root/etc/fstab' \
+		-- tmpfsroot --tmpfsroot=yes /new /init
+	[ "$status" -eq 0 ]
+	[ "$(sed -n 2,5p <<<"$output")" = '# / is here
+# tmpfsroot has copied this root to memory: LABEL=system / ext4 errors=remount-ro 0 1
+tmpfs /tmp tmpfs size=1M 0 0
+640' ]
+	[ "${lines[6]}" = 'LABEL=system / ext4 errors=remount-ro 0 1' ]
+}
+
+@test "blocks that were preallocated and never written take no memory" {
+	boot -k quiet -p "$small; fallocate -l 40M new/swapfile; echo 'cat /run/tmpfsroot/report.json' >new/probe" \
+		-a 'stat -c "%s %b" "$root/swapfile"' -- tmpfsroot --tmpfsroot=yes --opts=size=16M /new /init
+	[ "$status" -eq 0 ]
+	[[ ${lines[-1]} == '41943040 0' ]]
+}
+
+@test "an attribute that the kernel guards is counted as lost, and one that cannot be set is named" {
+	not_by_memcheck "strace(1) follows the helper"
+	for key in security.evm user.key; do
+		rm -rf "${BATS_TEST_TMPDIR:?}"/*
+		boot -k 'quiet rd.tmpfsroot.onfail=reboot' -p "$small; python3 -c 'import os; os.setxattr(\"new/init\", \"$key\", b\"value\")'
+				echo 'grep attributes_lost /run/tmpfsroot/report.json' >new/probe" \
+			-w "strace -D -f -qq -o /dev/null $(injects fsetxattr:error=EPERM)" -- tmpfsroot --tmpfsroot=yes /new /init
+		if [ "$key" = user.key ]; then
+			[ "$status" -eq 129 ]
+			[ "${lines[0]}" = 'tmpfsroot: moving /init: setting its attribute user.key: Operation not permitted' ]
+		else
+			[ "$status" -eq 0 ]
+			[[ ${lines[1]} == *'"attributes_lost": 1,' ]]
+		fi
+	done
+}
+
+@test "an overlay whose directories change their inodes: all is copied, while caches are dropped" {
+	grep -q overlay /proc/filesystems || skip "this kernel has no overlayfs"
+	boot -k quiet -p "$seed; ${as_overlay/overlay new/-o xino=off overlay new}
+			dumptree --no-atime new/tree >../tree.before; (while [ -e new/init ]; do echo 2 >/proc/sys/vm/drop_caches; done) >/dev/null 2>&1 &" \
+		-a 'dumptree --no-atime "$root/tree" | diff ../tree.before - && echo same; wait' -- tmpfsroot --tmpfsroot=yes /new /init
+	[ "$status" -eq 0 ]
+	[[ $output == *same ]]
+}

@@ -282,3 +282,8 @@ refuses()
 	[ "$(grep -c '^round$' <<<"$output")" -eq 1 ]
 	[[ "$output" == *"init was started where it is and asks again"* ]]
 }
+
+@test "a carriage return behind a script's interpreter is seen" {
+	refuses 'opening /bin/sh?x0d (the interpreter of init) in the initramfs: No such file or directory; name an init that is there' \
+		-p 'printf "#!/bin/sh\r\n" >init' -- tmpfsroot --onfail=reboot /init
+}
