@@ -7,6 +7,7 @@
 #include "log.h"
 #include "move.h"
 #include "plan.h"
+#include "remove.h"
 #include "report.h"
 #include "switch.h"
 #include "sys.h"
@@ -138,6 +139,9 @@ static int switch_by_systemd(struct attempt *attempt, int manager)
 	attempt->report.switch_seconds = seconds_now() - start;
 	if (result == 0) {
 		write_report(attempt);
+		if (plan->source.initramfs && !plan->source.needs_initramfs &&
+				systemd_has_switched(boot->proc, plan->source.root))
+			(void)remove_tree(plan->source.root, tree_workers());
 		return 0;
 	}
 	interrupt_ignore(false);

@@ -13,12 +13,14 @@
 #include <endian.h>
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
 #define PRIVATE_SOCKET "/run/systemd/private"
+#define SWITCH_MS      30000 /* without a change of any mount */
 
 /* The head of the call, as D-Bus has it on the wire, little-endian: the method SwitchRoot with two
  * strings. Each field of it is at a multiple of 8 bytes: its number, its type, its length, its
@@ -189,4 +191,21 @@ int systemd_switch_root(int manager, const char *new_root, const char *init)
 	if (result < 0)
 		return log_error(result, "asking systemd to switch root");
 	return read_answer(manager);
+}
+
+bool systemd_has_switched(int proc, int root)
+{
+	auto_close int mountinfo = openat(proc, "self/mountinfo", O_RDONLY | O_CLOEXEC);
+	struct pollfd changes = { .fd = mountinfo, .events = POLLPRI };
+	struct sys_stat before, now;
+
+	if (sys_stat(root, "", &before) < 0)
+		return false;
+	do {
+		if (sys_stat(proc, "1/root/", &now) < 0)
+			return false;
+		if (!sys_stat_is_same(&before, &now))
+			return true;
+	} while (poll(&changes, 1, SWITCH_MS) > 0);
+	return false;
 }

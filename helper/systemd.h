@@ -3,6 +3,8 @@
 #ifndef TMPFSROOT_SYSTEMD_H
 #define TMPFSROOT_SYSTEMD_H
 
+#include <stdbool.h>
+
 /* Is PID 1 a systemd that has not left its initramfs yet? 1, 0, or a negative errno, logged. */
 int systemd_in_initrd(void);
 
@@ -20,5 +22,9 @@ int systemd_connect(void);
  * errno, logged.
  */
 int systemd_switch_root(int manager, const char *new_root, const char *init);
+
+/* Waits until the root of PID 1 is no longer ROOT, a descriptor; false where that does not come.
+ * PROC is a descriptor of /proc. */
+bool systemd_has_switched(int proc, int root);
 
 #endif
