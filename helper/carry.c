@@ -136,12 +136,17 @@ static bool is_of_initrd(const struct source *source, const struct mount *mount)
 	       shown_by(source, mount) && strcmp(mount->root, mount->point) == 0;
 }
 
-/* Is it the mount that its path leads to, and not hidden by another one? */
-static bool is_seen(const struct mount *mount)
+/* Is it the mount that its path leads to, and not hidden by another one? 1, 0 or a negative errno,
+ * logged. */
+static int is_seen(const struct mount *mount)
 {
 	struct sys_stat st;
+	int result = sys_stat(AT_FDCWD, mount->point, &st);
 
-	return sys_stat(AT_FDCWD, mount->point, &st) == 0 && st.mnt_id == mount->id;
+	if (result == -ENOENT || result == -ENOTDIR || result == -EACCES)
+		return 0;
+	return result < 0 ? log_error(result, "stat of the mount %s", mount->point)
+			  : st.mnt_id == mount->id;
 }
 
 /* NEWROOT's own mounts come before those elsewhere, with all that lies on them. Is TO such a place?
@@ -177,9 +182,10 @@ static int give_fate(struct source *source, struct mount *mount)
 {
 	const char *to = path_in_new_root(source, mount);
 	bool anew = shown_by(source, mount) != NULL, shows = shows_initramfs(source, mount);
+	int seen = to && !is_of_initrd(source, mount) ? is_seen(mount) : 0;
 
-	if (!to || !is_seen(mount) || is_of_initrd(source, mount))
-		return 0;
+	if (seen <= 0)
+		return seen;
 	if (source_copies(source) && !anew && shows)
 		return log_error(0,
 				"the mount %s shows a part of the initramfs, which will not be "

@@ -14,7 +14,7 @@ setup_file() {
 	tiny refused 'rdinit=/usr/bin/tmpfsroot rd.tmpfsroot.method=bind rd.tmpfsroot.opts=size=100M rd.tmpfsroot.onfail=continue' \
 		"$vm/guest/bind:/init"
 	matches refused '^([[].*[]] )?tmpfsroot: rd\.tmpfsroot\.opts=size=100M: method=bind makes no tmpfs: use method=copy, or afterwards .*'
-	[ "$(grep 'tmpfsroot: ' "$logs/refused.log" | grep -vc 'going on without')" = 1 ]
+	[ "$(grep '^tmpfsroot: ' "$logs/refused.log" | grep -vc 'going on without')" = 1 ]
 	ended refused
 	shows refused 'RESULT witness=0'
 	has_first_root refused
