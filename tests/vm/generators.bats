@@ -65,10 +65,30 @@ on_disk() {
 	*) type=ext4 ;;
 	esac
 	matches disk "^REPORT  *\"source_type\": \"$type\",\$"
+	shows disk 'RESULT exclusive=yes'
 	shows disk 'RESULT disk_mounts=0'
 	shows disk 'RESULT disk_after='
 	shows disk 'RESULT wrong=0'
 	unwritten disk
+}
+
+@test "a live medium: all of it is let go" {
+	[ "$maker" = dracut ] || skip "root=live: is dracut's"
+	shown_by dracut-systemd
+	once live machine live live live.ext4 root=live:LABEL=live rd.live.overlay.overlayfs=1 rd.tmpfsroot=yes "${init[@]}" detach
+	in_memory live realroot
+	shows live 'RESULT exclusive=yes'
+	shows live 'RESULT disk_mounts=0'
+	shows live 'RESULT wrong=0'
+	unwritten live
+}
+
+@test "the fstab of an installed Debian, and the disk is taken away: no unit fails" {
+	shown_by dracut-systemd
+	once fstab machine fstab disk fstab.ext4 "$disk" rd.tmpfsroot=yes detach
+	in_memory fstab realroot
+	a_system fstab
+	unwritten fstab
 }
 
 @test "none of our words: as an image that has nothing of ours" {

@@ -74,6 +74,7 @@ in_memory() {
 	shows "$1" 'RESULT initrd_release='
 	matches "$1" "^RESULT run=(kept)? $carried\$"
 	shows "$1" 'RESULT oldroot='
+	[ "$(result "$1" unevictable)" -lt 4096 ] # kilobytes: the initramfs is not in memory
 	shows "$1" 'RESULT bubblewrap=ok pid 2'
 	matches "$1" "^REPORT  *\"source\": \"$2\",\$"
 	matches "$1" "^REPORT  *\"warnings\": \[${3-}\]\$"
