@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * exclusive DEVICE: prints "yes" where nobody has the block device in use, else why it cannot be opened
- * with O_EXCL (open(2)).
+ * exclusive DEVICE: prints "yes" where nobody has the block device in use, else why it cannot be
+ * opened with O_EXCL (open(2)).
  */
 #include <errno.h>
 #include <fcntl.h>
