@@ -228,6 +228,8 @@ class Boot:
         if "ERROR: AddressSanitizer" in self.output or "runtime error:" in self.output or self.memcheck:
             return "WRONG"
         if self.killed and self.status == (137 if self.fault.endswith("KILL") else 139) and not self.has("LOST"):
+            if self.is_line("SwitchRoot ['/sysroot', '/sbin/init']") and self.is_line("switched") and self.same_tree:
+                return "complete"  # while the initramfs was deleted
             if self.is_line("again 0") and self.same_tree:
                 return "begun anew"
             if self.is_line("again 1") and self.says("a move was interrupted: .* restart the machine"):
