@@ -73,13 +73,29 @@ static const char *first_layer(const struct mount *mount)
 	return strcmp(mount->type, "overlay") == 0 ? mount->data : "";
 }
 
+/* The same for a layer of an overlay, whose options do not know that dracut's init moves /run to
+ * NEWROOT before the switch. */
+static struct mount *mount_of_layer(const struct source *source, const char *path)
+{
+	struct mount *mount = mount_of(source, path), *moved;
+	char other[2 * PATH_MAX];
+
+	if (mount != source->root_mount || !source->path[0])
+		return mount;
+	(void)snprintf(other, sizeof(other), "%s%s", source->path, path);
+	moved = mount_of(source, other);
+	return moved && moved != source->new_root_mount ? moved : mount;
+}
+
 static void let_go(const struct source *source, struct mount *mount);
 
 static void let_go_below(const struct source *source, const char *path)
 {
-	struct mount *mount = mount_of(source, path);
+	struct mount *mount = mount_of_layer(source, path);
+	const char *below = mount ? source_below(source, mount->point) : NULL;
 
-	if (mount && mount != source->root_mount && !mounts_is_api(mount->point + 1))
+	if (mount && mount != source->root_mount &&
+			!mounts_is_api(below ? below : mount->point + 1))
 		let_go(source, mount);
 }
 
@@ -108,7 +124,7 @@ static bool shows_initramfs(const struct source *source, const struct mount *mou
 	if (!source->initramfs)
 		return false;
 	for (const char *rest = first_layer(mount); (rest = next_layer(rest, path));)
-		if (mount_of(source, path) == source->root_mount)
+		if (mount_of_layer(source, path) == source->root_mount)
 			return true;
 	return strcmp(mount->device, source->root_mount->device) == 0;
 }

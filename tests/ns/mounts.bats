@@ -87,13 +87,14 @@ is_free='! losetup | grep "$directory/" || echo "in use"; ! grep "$root/" /proc/
 		mkdir -p run/initramfs/live run/rootfsbase run/overlay; mount -o loop ../disk run/initramfs/live; cd tree; '
 	export probe code=':'
 	command -v mksquashfs >/dev/null || skip "mksquashfs is not installed"
-	# with a loop device that goes with its last user, and one that stays
-	for loop in 'mount -o loop run/initramfs/live/root.squashfs run/rootfsbase' \
-		'loop=$(losetup --show -r -f run/initramfs/live/root.squashfs); mount -r $loop run/rootfsbase'; do
+	# with a loop device that goes with its last user, and one that stays; and where dracut's init has moved /run
+	for loop in 'mount -o loop run/initramfs/live/root.squashfs run/rootfsbase; moved=:' \
+		'mount -o loop run/initramfs/live/root.squashfs run/rootfsbase; moved="mount --move run new/run"' \
+		'moved=:; loop=$(losetup --show -r -f run/initramfs/live/root.squashfs); mount -r $loop run/rootfsbase'; do
 		rm -rf "${BATS_TEST_TMPDIR:?}"/*
 		boot -k quiet -p "$live$fill; cd ..; mksquashfs tree run/initramfs/live/root.squashfs -quiet -no-progress >/dev/null 2>&1
 			rm -r tree; $loop; mkdir run/overlay/up run/overlay/work
-			chroot . bin/busybox mount -t overlay -o lowerdir=/run/rootfsbase,upperdir=/run/overlay/up,workdir=/run/overlay/work overlay /new" \
+			chroot . bin/busybox mount -t overlay -o lowerdir=/run/rootfsbase,upperdir=/run/overlay/up,workdir=/run/overlay/work overlay /new; eval \"\$moved\"" \
 			-a "$is_free; losetup | grep root.squashfs || :" -- tmpfsroot --tmpfsroot=yes /new /init
 		[ "$status" -eq 0 ]
 		[ "$output" = 'init: /init  TMPFSROOT=' ]
