@@ -74,7 +74,8 @@ static void move_end(struct tree_worker *worker)
 	file_end(worker->own);
 }
 
-/* A directory that was not there when the tree was scanned would be left behind. */
+/* A directory that was not there when the tree was scanned is left behind: late workers of udevd
+ * make /run/udev, where dracut's init has moved /run away. */
 static int check_listed(const struct move *move, const struct tree_item *directory,
 		const struct mover *mover, const char *name)
 {
@@ -82,10 +83,12 @@ static int check_listed(const struct move *move, const struct tree_item *directo
 	struct sys_stat st;
 	int result = move->files.back ? 0 : sys_stat(mover->to, name, &st);
 
-	return result < 0 ? log_error(result, "moving %s: %s", tree_path(directory, name, path),
-					    result == -ENOENT ? "it has appeared meanwhile"
-							      : "stat")
-			  : 0;
+	if (result == -ENOENT)
+		(void)log_warning(0, "%s has appeared while the tree was moved, and is left behind",
+				tree_path(directory, name, path));
+	else if (result < 0)
+		return log_error(result, "moving %s: stat", tree_path(directory, name, path));
+	return 0;
 }
 
 /* On the way back the source still has what was not moved. Large files were items of their own

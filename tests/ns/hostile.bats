@@ -92,6 +92,13 @@ alive='dumptree "$root/canary" | diff ../canary.before - && dumptree ../outside 
 	done
 }
 
+@test "a directory that appears while the tree is moved is left behind, with a warning" {
+	boot -p "mkdir tree; echo beside >tree/beside; head -c 3000000 /dev/zero >marker; $(once_traced 2 marker 'mkdir tree/late; echo >tree/late/file')" \
+		-a 'wait; ls "$root/tree"' -w 'strace -D -f -qq -o ../trace -P marker -e trace=openat -e inject=openat:delay_enter=1000000' -- tmpfsroot /init
+	[ "$status" -eq 0 ]
+	[[ $output == *': /tree/late has appeared while the tree was moved, and is left behind'*$'\nbeside' ]]
+}
+
 @test "a name of all kinds of bytes in a warning: the report is JSON, and has them" {
 	boot -p 'export name=$(printf "a\"b\\\\c\nd\351"); mkdir tree; echo x >"tree/$name"
 			echo "cat /run/tmpfsroot/report.json" >probe'$'\n'"$(once_traced 1 openat 'rm "tree/$name"')" \

@@ -48,7 +48,7 @@ machine() {
 		[ "$disk" = - ] || cp --sparse=always "$disks/$disk" "$copy"
 		"$vm/run" ${disk:+$([ "$disk" = - ] || echo -d "$copy")} ${expect:+-e "$expect"} -a "systemd.getty_auto=0 $*" \
 			"$disks/vmlinuz" "$logs/$name.log" "$from/$kind-$image.cpio" <<<"${typed-}" || echo "$name was stopped: $?"
-		is_lost "$name" '^RESULT oldroot=/(dev|run)' || break
+		is_lost "$name" '^RESULT oldroot=/(dev|run)|: /run/udev has appeared' || break
 	done
 	sed -i 's/\r//g' "$logs/$name.log"
 	[ "$disk" != - ] || return 0
