@@ -61,11 +61,12 @@ ext4="mkdir -p new dev run sys; $disk; mount -o loop ../disk new; cd new; $fill;
 is_free='! losetup | grep "$directory/" || echo "in use"; ! grep "$root/" /proc/mounts | grep "ext4\|squashfs\|overlay" || echo mounted'
 
 @test "a real root with binds of itself: they are of the copy, with their flags, and the disk is free" {
-	export probe code='shows /var/log/file; flags /var/log | sed "s/,relatime.*//"'
-	boot -k quiet -p "$ext4; mount --bind new/var/log new/var/log; mount -o remount,bind,nosuid new/var/log" -a "$is_free" \
+	export probe code='shows /var/log/file /run/log/file; flags /var/log | sed "s/,relatime.*//"'
+	boot -k quiet -p "$ext4; mount --bind new/var/log new/var/log; mount -o remount,bind,nosuid new/var/log
+			mkdir beside; mount --bind new/var beside; mount -t tmpfs run run; mkdir run/log; mount --bind new/var/log run/log" -a "$is_free" \
 		-- tmpfsroot --tmpfsroot=yes /new /init
 	[ "$status" -eq 0 ]
-	[ "$(tail -n +2 <<<"$output")" = $'/var/log/file: log\n/var/log rw,nosuid' ]
+	[ "$(tail -n +2 <<<"$output")" = $'/var/log/file: log\n/run/log/file: log\n/var/log rw,nosuid' ]
 }
 
 @test "a real root below /run, and one that an overlay lies on: the disk is free, and nothing warns" {
@@ -133,6 +134,12 @@ refuses()
 		-- tmpfsroot /init
 	refuses ': /init is on a mount with noexec: mount -o remount,exec what it is on' \
 		'mkdir new; mount -t tmpfs -o noexec new new; cp -r init bin new/' -- tmpfsroot /new /init
+}
+
+@test "onfail=continue: a read-only initramfs boots as it is" {
+	boot -k 'quiet rd.tmpfsroot.onfail=continue' -p 'mount -o remount,bind,ro .' -a 'mount -o remount,bind,rw .' -- tmpfsroot /init
+	[ "$status" -eq 0 ]
+	[[ $output == *'the initramfs is read-only, '*'init: /init  TMPFSROOT=0' ]]
 }
 
 @test "a root that is switched to as it is, of layers in the initramfs: those are not deleted" {

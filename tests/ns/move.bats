@@ -238,6 +238,14 @@ held='kill "$holder"; wait "$holder"; read -r held <&9; echo "$held"; (cd "$root
 	[[ "${lines[1]}" == "tmpfsroot / tmpfs rw,nosuid,nodev,noatime,"* ]]
 }
 
+@test "words of fstab among the options do nothing, but noexec is refused by name" {
+	boot -p 'echo "grep \" / \" /proc/mounts" >probe' -- tmpfsroot --opts=rw,noatime,defaults,size=64M /init
+	[[ "${lines[1]}" == "tmpfsroot / tmpfs rw,noatime,size=65536k,"* ]]
+	boot -- tmpfsroot --onfail=reboot --opts=noexec,size=64M /init
+	[ "$status" -eq 129 ]
+	[ "${lines[0]}" = 'tmpfsroot: tmpfs option noexec: Invalid argument; change it in rd.tmpfsroot.opts=' ]
+}
+
 @test "a setgid top gives its group to nothing that is not its own" {
 	boot -p 'mkdir d; touch d/file' -a 'stat -c "%a %g" "$root" "$root/d" "$root/d/file"' -- \
 		tmpfsroot --opts=mode=2755,gid=100 /init

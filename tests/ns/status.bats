@@ -60,3 +60,9 @@ assert status["root"]["has_parent"] is True and status["pivot_root"] is True, st
 assert status["boot"]["source"] == "initramfs", status
 EOF
 }
+
+@test "--status of a root made here whose /run was mounted over" {
+	boot -k '' -p 'echo "mount -t tmpfs over /run; tmpfsroot --status" >probe' -- tmpfsroot /init
+	[[ "${lines[1]}" == *', made by tmpfsroot' ]]
+	[ "${lines[4]}" = 'boot: /run/tmpfsroot/report.json is not there any more' ]
+}

@@ -93,3 +93,9 @@ failing() {
 	shows continue 'RESULT witness=0'
 	has_first_root continue
 }
+
+@test "a refusal by rdinit= is in the kernel's log, and so on every console" {
+	tiny consoles 'console=tty0 rdinit=/usr/bin/tmpfsroot rd.tmpfsroot.minmem=900G rd.tmpfsroot.onfail=poweroff' "$vm/guest/carry:/init"
+	matches consoles '^\[.*\] tmpfsroot: .* of memory are available, the move needs '
+	matches consoles 'reboot: Power down'
+}
