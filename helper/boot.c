@@ -126,7 +126,7 @@ static int switch_by_systemd(struct attempt *attempt, int manager)
 {
 	struct boot *boot = attempt->boot;
 	const struct plan *plan = attempt->plan;
-	const char *new_root = boot->request.new_root;
+	const char *new_root = plan->source.path;
 	double start = seconds_now();
 	int result = plan_copies(plan) ? switch_place(plan, &attempt->carried, attempt->target) : 0;
 
@@ -140,8 +140,10 @@ static int switch_by_systemd(struct attempt *attempt, int manager)
 	if (result == 0) {
 		write_report(attempt);
 		if (plan->source.initramfs && !plan->source.needs_initramfs &&
-				systemd_has_switched(boot->proc, plan->source.root))
+				systemd_has_switched(boot->proc, plan->source.root)) {
+			carry_detach(&plan->source, plan->source.root, true);
 			(void)remove_tree(plan->source.root, tree_workers());
+		}
 		return 0;
 	}
 	interrupt_ignore(false);
@@ -163,7 +165,7 @@ static int move_and_switch(struct attempt *attempt)
 	int result = service && manager < 0 ? manager : again ? boot_set_witness(1) : 0;
 
 	if (result == 0)
-		result = carry_begin(&plan->source, &attempt->carried);
+		result = carry_begin(&plan->source, &attempt->carried, plan->clone);
 	if (result == 0 && plan_copies(plan))
 		result = move(attempt);
 	if (result == 0 && plan_copies(plan))

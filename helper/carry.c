@@ -34,23 +34,23 @@ static bool is_below_api(const char *point)
 	return false;
 }
 
-/* The mount that PATH is on, or below, of those that are not let go. The list has what lies on a
- * mount behind it. */
-static struct mount *mount_of(const struct source *source, const char *path)
+/* The mount that PATH is on, other than EXCEPT. The list has what lies on a mount behind it. */
+static struct mount *mount_of(
+		const struct source *source, const char *path, const struct mount *except)
 {
 	struct mount *found = NULL;
 
 	for (size_t i = 0; i < source->mounts.count; i++) {
 		struct mount *mount = &source->mounts.list[i];
 
-		if (mount->fate != FATE_LET_GO && rest_of(path, mount->point))
+		if (mount != except && rest_of(path, mount->point))
 			found = mount;
 	}
 	return found;
 }
 
-/* The next directory that an overlay is made of, from its options AT, in which "\\" stands before a
- * character that means nothing. Returns the rest, or NULL where there is no other. */
+/* The next directory that an overlay is made of, from its options AT, in which a backslash escapes
+ * the next character. Returns the rest, or NULL where there is no other. */
 static const char *next_layer(const char *at, char path[static PATH_MAX])
 {
 	size_t used = 0;
@@ -73,34 +73,34 @@ static const char *first_layer(const struct mount *mount)
 	return strcmp(mount->type, "overlay") == 0 ? mount->data : "";
 }
 
-/* The same for a layer of an overlay, whose options do not know that dracut's init moves /run to
+/* The mount that a layer of OVERLAY is on. Its options do not know that dracut's init moves /run to
  * NEWROOT before the switch. */
-static struct mount *mount_of_layer(const struct source *source, const char *path)
+static struct mount *mount_of_layer(
+		const struct source *source, const struct mount *overlay, const char *path)
 {
-	struct mount *mount = mount_of(source, path), *moved;
+	struct mount *mount = mount_of(source, path, overlay), *moved;
 	char other[2 * PATH_MAX];
 
 	if (mount != source->root_mount || !source->path[0])
 		return mount;
 	(void)snprintf(other, sizeof(other), "%s%s", source->path, path);
-	moved = mount_of(source, other);
+	moved = mount_of(source, other, overlay);
 	return moved && moved != source->new_root_mount ? moved : mount;
 }
 
 static void let_go(const struct source *source, struct mount *mount);
 
-static void let_go_below(const struct source *source, const char *path)
+static void let_go_below(const struct source *source, struct mount *mount)
 {
-	struct mount *mount = mount_of_layer(source, path);
 	const char *below = mount ? source_below(source, mount->point) : NULL;
 
-	if (mount && mount != source->root_mount &&
+	if (mount && mount != source->root_mount && mount->fate != FATE_LET_GO &&
 			!mounts_is_api(below ? below : mount->point + 1))
 		let_go(source, mount);
 }
 
-/* With it the mounts that it is made of: those that an overlay's layers are on, and that of the
- * file behind a loop device. */
+/* Lets go of a mount, and of those that it is made of: those that an overlay's layers are on, and
+ * that of the file behind a loop device. */
 static void let_go(const struct source *source, struct mount *mount)
 {
 	char path[PATH_MAX];
@@ -108,12 +108,26 @@ static void let_go(const struct source *source, struct mount *mount)
 
 	mount->fate = FATE_LET_GO;
 	for (const char *rest = first_layer(mount); (rest = next_layer(rest, path));)
-		let_go_below(source, path);
+		let_go_below(source, mount_of_layer(source, mount, path));
 	(void)snprintf(path, sizeof(path), "/sys/dev/block/%s/loop/backing_file", mount->device);
 	if (read_file(AT_FDCWD, path, &file, NULL) < 0)
 		return;
 	file[strcspn(file, "\n")] = '\0';
-	let_go_below(source, file);
+	let_go_below(source, mount_of(source, file, mount));
+}
+
+/* Is a layer named from the directory that the overlay was mounted in, which nobody knows now? */
+static bool has_relative_layer(const struct mount *mount)
+{
+	static const char *const keys[] = { "lowerdir=", "lowerdir+=", "upperdir=" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const char *layer = strstr(first_layer(mount), keys[i]);
+
+		if (layer && layer[strlen(keys[i])] != '/')
+			return true;
+	}
+	return false;
 }
 
 /* Does it show a part of the initramfs, which will not be there any more? */
@@ -124,9 +138,9 @@ static bool shows_initramfs(const struct source *source, const struct mount *mou
 	if (!source->initramfs)
 		return false;
 	for (const char *rest = first_layer(mount); (rest = next_layer(rest, path));)
-		if (mount_of_layer(source, path) == source->root_mount)
+		if (mount_of_layer(source, mount, path) == source->root_mount)
 			return true;
-	return strcmp(mount->device, source->root_mount->device) == 0;
+	return has_relative_layer(mount) || strcmp(mount->device, source->root_mount->device) == 0;
 }
 
 /* What a bind mount of the tree that is moved or copied shows, as a path of the new root; NULL
@@ -198,10 +212,13 @@ static int give_fate(struct source *source, struct mount *mount)
 {
 	const char *to = path_in_new_root(source, mount);
 	bool anew = shown_by(source, mount) != NULL, shows = shows_initramfs(source, mount);
-	int seen = to && !is_of_initrd(source, mount) ? is_seen(mount) : 0;
+	bool along = source->role == ROLE_SERVICE && is_below_api(mount->point);
+	int seen = (to || along) && !is_of_initrd(source, mount) ? is_seen(mount) : 0;
 
-	if (seen <= 0)
-		return seen;
+	if (seen > 0 && (along || source->kind == SOURCE_NEW_ROOT))
+		source->needs_initramfs |= shows;
+	if (seen <= 0 || !to)
+		return seen < 0 ? seen : 0;
 	if (source_copies(source) && !anew && shows)
 		return log_error(0,
 				"the mount %s shows a part of the initramfs, which will not be "
@@ -209,10 +226,8 @@ static int give_fate(struct source *source, struct mount *mount)
 				mount->point);
 	mount->to = to;
 	mount->fate = anew ? FATE_ANEW : FATE_CARRIED;
-	if (source->kind == SOURCE_NEW_ROOT && source_below(source, mount->point)) {
+	if (source->kind == SOURCE_NEW_ROOT && source_below(source, mount->point))
 		mount->fate = FATE_KEPT;
-		source->needs_initramfs |= shows;
-	}
 	return 0;
 }
 
@@ -308,8 +323,33 @@ static void make_missing(const struct source *source, struct carried *carried)
 	}
 }
 
-int carry_begin(const struct source *source, struct carried *carried)
+/* Is what the bind mount shows there by its path? It may have been deleted, or the file system
+ * (NFS) does not tell which directory of it is mounted. */
+static int check_anew(const struct source *source, const struct mount *mount, int clone)
 {
+	const char *shown = shown_by(source, mount);
+	auto_close int fd = strcmp(shown, ".") == 0
+					    ? fcntl(clone, F_DUPFD_CLOEXEC, 0)
+					    : sys_open_below(clone, shown, O_PATH | O_CLOEXEC);
+	struct sys_stat there, seen;
+	int result = fd < 0 ? fd : sys_stat(fd, "", &there);
+
+	if (result == 0)
+		result = sys_stat(AT_FDCWD, mount->point, &seen);
+	if (result == 0 && !sys_stat_is_same(&there, &seen))
+		result = -ESTALE;
+	return result < 0 ? log_error(result,
+					    "the mount %s shows /%s of the tree: %m; unmount it "
+					    "before "
+					    "the move",
+					    mount->point, shown)
+			  : 0;
+}
+
+int carry_begin(const struct source *source, struct carried *carried, int clone)
+{
+	int result;
+
 	for (size_t i = 0; i < ARRAY_SIZE(carried->made); i++)
 		carried->made[i] = -1;
 	carried->clones = malloc((source->mounts.count + 1) * sizeof(*carried->clones));
@@ -320,6 +360,9 @@ int carry_begin(const struct source *source, struct carried *carried)
 	for (size_t i = 0; i < source->mounts.count; i++) {
 		const struct mount *mount = &source->mounts.list[i];
 
+		result = mount->fate == FATE_ANEW ? check_anew(source, mount, clone) : 0;
+		if (result < 0)
+			return result;
 		if (mount->fate != FATE_CARRIED)
 			continue;
 		carried->clones[i] = sys_clone_tree(AT_FDCWD, mount->point);
@@ -449,6 +492,10 @@ void carry_attach(const struct source *source, struct carried *carried, int new_
 		/* a plain switch leaves out what NEWROOT has no place for */
 		if (!plain || faccessat(new_root, at->to, F_OK, 0) == 0 || errno != ENOENT)
 			attach(at, carried->clones[i], new_root);
+		else
+			log_message(LOG_INFO,
+					"the new root has no /%s: what is mounted there is left",
+					at->to);
 		close_fd(&carried->clones[i]);
 	}
 	for (size_t i = 0; i < mounts->count; i++) {
@@ -468,7 +515,8 @@ static bool is_detached(const struct source *source, const struct mount *mount, 
 			   source_below(source, mount->point);
 
 	if (mount == source->root_mount || mount->fate == FATE_KEPT ||
-			(source->role == ROLE_SERVICE && on_new_root))
+			(source->role == ROLE_SERVICE &&
+					(on_new_root || is_below_api(mount->point))))
 		return false;
 	return all || mount->fate != FATE_LEFT;
 }
@@ -485,6 +533,25 @@ static void free_loop(const struct mount *mount)
 		(void)ioctl(loop, LOOP_CLR_FD, 0);
 }
 
+/* Unmounts what is seen of them below the current directory, and returns how many that were: what
+ * one has hidden is seen then. */
+static unsigned detach_seen(const struct source *source, bool all)
+{
+	unsigned count = 0;
+
+	for (size_t i = source->mounts.count; i-- > 0;) {
+		const struct mount *mount = &source->mounts.list[i];
+
+		if (!is_detached(source, mount, all))
+			continue;
+		if (umount2(mount->point + 1, MNT_DETACH) == 0)
+			count++;
+		else if (errno != EINVAL && errno != ENOENT)
+			(void)log_warning(errno, "unmounting %s of the old root", mount->point);
+	}
+	return count;
+}
+
 /* What is unmounted goes from the mounts that it is shared with, too: so all are private first. */
 void carry_detach(const struct source *source, int old_root, bool all)
 {
@@ -497,14 +564,8 @@ void carry_detach(const struct source *source, int old_root, bool all)
 	for (size_t i = 0; i < mounts->count; i++)
 		if (is_detached(source, &mounts->list[i], all))
 			(void)mount(NULL, mounts->list[i].point + 1, NULL, MS_PRIVATE, NULL);
-	for (size_t i = mounts->count; i-- > 0;) {
-		const struct mount *mount = &mounts->list[i];
-
-		/* EINVAL: another mount hides it, and it goes with that */
-		if (is_detached(source, mount, all) && umount2(mount->point + 1, MNT_DETACH) != 0 &&
-				errno != EINVAL && errno != ENOENT)
-			(void)log_warning(errno, "unmounting %s of the old root", mount->point);
-	}
+	while (detach_seen(source, all) > 0)
+		;
 	for (size_t i = 0; i < mounts->count; i++)
 		if (mounts->list[i].fate == FATE_LET_GO)
 			free_loop(&mounts->list[i]);

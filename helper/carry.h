@@ -34,9 +34,10 @@ struct carried {
 	int made[8]; /* of each API file system that is missing */
 };
 
-/* Clones what is carried, and makes the API file systems that are missing; one that cannot be made
- * is a warning. Returns 0, or a negative errno, logged; carry_free() in any case. */
-int carry_begin(const struct source *source, struct carried *carried);
+/* Clones what is carried, looks at what is made anew in the tree CLONE, a descriptor, and makes the
+ * API file systems that are missing; one that cannot be made is a warning. Returns 0, or a negative
+ * errno, logged; carry_free() in any case. */
+int carry_begin(const struct source *source, struct carried *carried, int clone);
 
 /* Makes the bind mounts of the new root, which has all of the tree and no mounts yet. Returns 0 or
  * a negative errno, logged. */
@@ -46,8 +47,8 @@ int carry_anew(const struct source *source, struct carried *carried, int new_roo
 void carry_attach(const struct source *source, struct carried *carried, int new_root);
 
 /* Unmounts from the old root, a descriptor of what "/" was, what is carried, made anew or let go,
- * so that nothing keeps it in use; where ALL is true what is left, too. Where systemd is PID 1 what
- * was below NEWROOT is gone already. Failures are warnings. */
+ * so that nothing keeps it in use; where ALL is true also what is left. Where systemd is PID 1 what
+ * was below NEWROOT is gone already, and it takes the API file systems. Failures are warnings. */
 void carry_detach(const struct source *source, int old_root, bool all);
 
 /* Warns of each block device that was let go and is in use nevertheless. For the time when the

@@ -61,8 +61,13 @@ void fstab_mend(int root)
 	if (result == -ENOENT || result == -ENOTDIR)
 		return;
 	mended = result == 0 ? fstab_comment_out(text) : NULL;
-	if (mended && (ftruncate(fd, 0) != 0 || lseek(fd, 0, SEEK_SET) != 0))
+	/* longer than before: where there is no room for it nothing has changed */
+	if (mended && posix_fallocate(fd, 0, (off_t)strlen(mended)) != 0) {
+		result = -ENOSPC;
+		(void)ftruncate(fd, (off_t)strlen(text));
+	} else if (mended && lseek(fd, 0, SEEK_SET) != 0) {
 		result = -errno;
+	}
 	if (mended && result == 0)
 		result = write_all(fd, mended, strlen(mended));
 	if (result < 0)

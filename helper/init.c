@@ -45,6 +45,16 @@ static bool is_same(int a, int b)
 	       one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
+/* Is it on a mount that will be carried as it is? */
+static bool is_on_other_mount(const struct source *source, int program)
+{
+	const struct mount *tree = source->new_root_mount;
+	struct sys_stat st;
+
+	return sys_stat(program, "", &st) == 0 && st.mnt_id != source->root_mount->id &&
+	       (!tree || st.mnt_id != tree->id);
+}
+
 int init_find(const struct options *options, const struct request *request, int proc,
 		const struct source *source, struct init *init)
 {
@@ -59,7 +69,8 @@ int init_find(const struct options *options, const struct request *request, int 
 			init->interpreter);
 	if (program < 0)
 		return program;
-	if (!source_copies(source) && fstatvfs(program, &fs) == 0 && (fs.f_flag & ST_NOEXEC))
+	if ((!source_copies(source) || is_on_other_mount(source, program)) &&
+			fstatvfs(program, &fs) == 0 && (fs.f_flag & ST_NOEXEC))
 		return log_error(0,
 				"%s is on a mount with noexec: mount -o remount,exec what it is on",
 				init->path);

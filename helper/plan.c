@@ -186,6 +186,7 @@ static int plan_move(
 		const struct options *options, const struct request *request, struct plan *plan)
 {
 	int result = check_init_stays(options, &plan->init);
+	const char *moved = plan->source.kind == SOURCE_DIRECTORY ? plan->source.path : "/";
 	struct statvfs fs;
 
 	if (result == 0)
@@ -196,8 +197,10 @@ static int plan_move(
 	if (plan->clone < 0)
 		return plan->clone;
 	if (plan_moves(plan) && fstatvfs(plan->clone, &fs) == 0 && (fs.f_flag & ST_RDONLY))
-		return log_error(0, "the initramfs is read-only, and a move takes its files away: "
-				    "mount -o remount,rw /");
+		return log_error(0,
+				"%s is read-only, and a move takes its files away: mount -o "
+				"remount,rw %s",
+				moved, moved);
 	plan->tree = (struct tree){
 		.root = plan->clone, .exclude = plan->exclude, .workers = tree_workers()
 	};

@@ -219,6 +219,9 @@ int switch_place(const struct plan *plan, struct carried *carried, int target)
 		if (before >= 0 && sys_move_mount(before, "", AT_FDCWD, source->path) < 0)
 			(void)log_warning(errno, "mounting the tree on %s again", source->path);
 		tree = before < 0 ? open(source->path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+		for (size_t i = 0; i < source->mounts.count; i++)
+			if (!source_below(source, source->mounts.list[i].point))
+				close_fd(&carried->clones[i]); /* it was not unmounted */
 		if (tree >= 0)
 			carry_attach(source, carried, tree);
 		return result;

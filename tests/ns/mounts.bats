@@ -127,10 +127,17 @@ refuses()
 	refuses ': the mount /on shows a part of the initramfs, which will not be there: unmount it before the move' \
 		'mkdir -p lower up/per up/work on; mount -t overlay -o "lowerdir=$PWD/lower,upperdir=$PWD/up/per,workdir=$PWD/up/work" overlay on' \
 		-- tmpfsroot /init
+	refuses ': the mount /shown shows /gone//deleted of the tree: No such file or directory; unmount it before the move' \
+		'echo x >gone; touch shown; mount --bind gone shown; rm gone' -- tmpfsroot /init
+	refuses ': /sysroot is read-only, and a move takes its files away: mount -o remount,rw /sysroot' \
+		'mkdir -p sysroot/bin; cp bin/busybox sysroot/bin; ln -s busybox sysroot/bin/sh; cp init sysroot; mount --bind sysroot sysroot
+			mount -o remount,bind,ro sysroot' -- tmpfsroot --root=tmpfsroot /sysroot /init
+	refuses ': /on/init is on a mount with noexec: mount -o remount,exec what it is on' \
+		'mkdir on; mount -t tmpfs -o noexec on on; cp init on/' -- tmpfsroot /on/init
 	refuses ': cloning the mount /: Invalid argument; is it unbindable? make it private' 'mount --make-unbindable .' -- tmpfsroot /init
 	refuses ': cloning the mount /data: Invalid argument; is it unbindable? make it private, or unmount it' \
 		'mkdir data; mount -t tmpfs data data; mount --make-unbindable data' -- tmpfsroot /init
-	refuses ': the initramfs is read-only, and a move takes its files away: mount -o remount,rw /' 'mount -o remount,bind,ro .' \
+	refuses ': / is read-only, and a move takes its files away: mount -o remount,rw /' 'mount -o remount,bind,ro .' \
 		-- tmpfsroot /init
 	refuses ': /init is on a mount with noexec: mount -o remount,exec what it is on' \
 		'mkdir new; mount -t tmpfs -o noexec new new; cp -r init bin new/' -- tmpfsroot /new /init
@@ -139,15 +146,21 @@ refuses()
 @test "onfail=continue: a read-only initramfs boots as it is" {
 	boot -k 'quiet rd.tmpfsroot.onfail=continue' -p 'mount -o remount,bind,ro .' -a 'mount -o remount,bind,rw .' -- tmpfsroot /init
 	[ "$status" -eq 0 ]
-	[[ $output == *'the initramfs is read-only, '*'init: /init  TMPFSROOT=0' ]]
+	[[ $output == *'/ is read-only, '*'init: /init  TMPFSROOT=0' ]]
 }
 
 @test "a root that is switched to as it is, of layers in the initramfs: those are not deleted" {
-	boot -t tmpfs -k '' -p 'mkdir -p lower/bin up/per up/work new dev; cp bin/busybox lower/bin; ln -s busybox lower/bin/sh; cp init lower/init
-		mount -t overlay -o "lowerdir=$PWD/lower,upperdir=$PWD/up/per,workdir=$PWD/up/work" overlay new' \
-		-a 'ls -d lower/init' -- tmpfsroot /new /init
-	[ "$status" -eq 0 ]
-	[[ $output == *'the new root shows a part of the initramfs, which stays in memory for that'*'init: /init'*lower/init ]]
+	local shows
+	# layers by their paths, and as they were named from the directory below them; a bind in what is carried
+	for shows in 'mount -t overlay -o "lowerdir=$PWD/lower,upperdir=$PWD/up/per,workdir=$PWD/up/work" overlay new' \
+		'mount -t overlay -o lowerdir=lower,upperdir=up/per,workdir=up/work overlay new' \
+		'mount -t tmpfs new new; cp -r lower/. new; mkdir run new/run; mount -t tmpfs run run; mkdir run/lower; mount --bind lower run/lower'; do
+		rm -rf "${BATS_TEST_TMPDIR:?}"/*
+		boot -t tmpfs -k '' -p "mkdir -p lower/bin up/per up/work new dev; cp bin/busybox lower/bin; ln -s busybox lower/bin/sh; cp init lower/init
+			$shows" -a 'ls -d lower/init' -- tmpfsroot /new /init
+		[ "$status" -eq 0 ]
+		[[ $output == *'the new root shows a part of the initramfs, which stays in memory for that'*'init: /init'*lower/init ]]
+	done
 }
 
 @test "NEWROOT in any spelling" {
@@ -172,4 +185,21 @@ refuses()
 	boot -k '' -p 'mkdir run; echo early >run/file' -- tmpfsroot /init
 	[ "$status" -eq 0 ]
 	[[ $output == *'what the tree has in /run is hidden by the tmpfs that is mounted there'* ]]
+}
+
+@test "two layers on one mount: what lies around that stays" {
+	export probe code='shows /run/live/file'
+	boot -k quiet -p "$ext4; mount -t tmpfs run run; mkdir run/live; mount -t tmpfs live run/live; echo kept >run/live/file
+			mkdir run/live/medium; mount -t tmpfs medium run/live/medium; mkdir run/live/medium/a run/live/medium/b
+			cp -r new/. run/live/medium/a; umount new
+			chroot . bin/busybox mount -t overlay -o lowerdir=/run/live/medium/a:/run/live/medium/b overlay /new" -a "$is_free" \
+		-- tmpfsroot --tmpfsroot=yes /new /init
+	[ "$status" -eq 0 ]
+	[ "$(tail -n +2 <<<"$output")" = '/run/live/file: kept' ]
+}
+
+@test "what a later mount hides is unmounted with the old root, too" {
+	boot -k quiet -p "mkdir -p a/b; $disk; mount -o loop ../disk a/b; mount -t tmpfs over a" -a "$is_free" -- tmpfsroot /init
+	[ "$status" -eq 0 ]
+	[ "$output" = 'init: /init  TMPFSROOT=1' ]
 }
