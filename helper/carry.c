@@ -503,7 +503,8 @@ void carry_attach(const struct source *source, struct carried *carried, int new_
 
 		if ((at->fate == FATE_CARRIED || at->fate == FATE_ANEW) && at->peers &&
 				fchdir(new_root) == 0)
-			(void)mount(NULL, at->to, NULL, MS_SHARED, NULL); /* told where it is not */
+			/* fails only where it was not attached, which was told */
+			(void)mount(NULL, at->to, NULL, MS_SHARED, NULL);
 	}
 	attach_made(carried, new_root);
 }

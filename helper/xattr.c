@@ -116,8 +116,8 @@ static bool next_attribute(
 	return true;
 }
 
-/* Some file systems have no attributes of that kind, and what guards the others, the kernel sets
- * itself. */
+/* Some file systems have no attributes of that kind; and two, which prove the others, the kernel
+ * alone may set. */
 static bool may_lack(const char *key)
 {
 	return errno == EOPNOTSUPP ||
