@@ -40,7 +40,8 @@ int boot_set_witness(unsigned long starts)
 struct attempt {
 	struct boot *boot;
 	const struct plan *plan;
-	int target; /* an owned descriptor of the new tmpfs, or -1 */
+	int target, clone; /* owned descriptors of the new tmpfs, and of the tree that is moved, or
+			      -1 */
 	struct carried carried;
 	struct move_result moved;
 	struct report report;
@@ -106,6 +107,13 @@ static void write_report(struct attempt *attempt)
 		report_write(&attempt->report);
 }
 
+/* The tree is whole where it belongs: nothing holds what it was on. */
+static void release_tree(struct attempt *attempt)
+{
+	close_fd(&attempt->clone);
+	carry_check_free(&attempt->plan->source);
+}
+
 static int switch_as_pid1(struct attempt *attempt)
 {
 	struct boot *boot = attempt->boot;
@@ -114,8 +122,10 @@ static int switch_as_pid1(struct attempt *attempt)
 			attempt->plan, &attempt->carried, &attempt->target, boot->options.persist);
 
 	attempt->report.switch_seconds = seconds_now() - start;
-	if (result == 0)
+	if (result == 0) {
+		release_tree(attempt);
 		write_report(attempt);
+	}
 	return result;
 }
 
@@ -134,6 +144,7 @@ static int switch_by_systemd(struct attempt *attempt, int manager)
 		return result;
 	if (plan_copies(plan))
 		boot->place = PLACE_NEW_ROOT;
+	release_tree(attempt);
 	interrupt_ignore(true);
 	result = systemd_switch_root(manager, new_root, plan->init.for_systemd);
 	attempt->report.switch_seconds = seconds_now() - start;
@@ -165,7 +176,7 @@ static int move_and_switch(struct attempt *attempt)
 	int result = service && manager < 0 ? manager : again ? boot_set_witness(1) : 0;
 
 	if (result == 0)
-		result = carry_begin(&plan->source, &attempt->carried, plan->clone);
+		result = carry_begin(&plan->source, &attempt->carried, attempt->clone);
 	if (result == 0 && plan_copies(plan))
 		result = move(attempt);
 	if (result == 0 && plan_copies(plan))
@@ -184,7 +195,10 @@ static int move_and_switch(struct attempt *attempt)
 /* The signals that would end the move are held back until all is done or given back. */
 static int act_on(struct boot *boot, struct plan *plan)
 {
-	struct attempt attempt = { .boot = boot, .plan = plan, .target = take_fd(&plan->target) };
+	struct attempt attempt = { .boot = boot,
+		.plan = plan,
+		.target = take_fd(&plan->target),
+		.clone = take_fd(&plan->clone) };
 	sigset_t before;
 	int result = plan_check(plan);
 
@@ -196,9 +210,7 @@ static int act_on(struct boot *boot, struct plan *plan)
 		interrupt_restore(&before);
 	}
 	close_fd(&attempt.target);
-	close_fd(&plan->clone);
-	if (result == 0)
-		carry_check_free(&plan->source);
+	close_fd(&attempt.clone);
 	return result;
 }
 

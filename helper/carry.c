@@ -515,9 +515,10 @@ static bool is_detached(const struct source *source, const struct mount *mount, 
 	bool on_new_root = strcmp(mount->point, source->path) == 0 ||
 			   source_below(source, mount->point);
 
-	if (mount == source->root_mount || mount->fate == FATE_KEPT ||
-			(source->role == ROLE_SERVICE &&
-					(on_new_root || is_below_api(mount->point))))
+	if (mount == source->root_mount || mount->fate == FATE_KEPT)
+		return false;
+	if (source->role == ROLE_SERVICE &&
+			(on_new_root || (mount->fate == FATE_LEFT && is_below_api(mount->point))))
 		return false;
 	return all || mount->fate != FATE_LEFT;
 }
