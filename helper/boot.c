@@ -4,6 +4,7 @@
 #include "carry.h"
 #include "fstab.h"
 #include "interrupt.h"
+#include "layers.h"
 #include "log.h"
 #include "move.h"
 #include "plan.h"
@@ -111,7 +112,7 @@ static void write_report(struct attempt *attempt)
 static void release_tree(struct attempt *attempt)
 {
 	close_fd(&attempt->clone);
-	carry_check_free(&attempt->plan->source);
+	layers_check_free(&attempt->plan->source);
 }
 
 static int switch_as_pid1(struct attempt *attempt)

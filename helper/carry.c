@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "carry.h"
 
+#include "layers.h"
 #include "log.h"
 #include "sys.h"
 #include "util.h"
@@ -8,139 +9,17 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#define LOOP_CLR_FD    0x4c01 /* linux/loop.h */
 #define MS_NO_SYMLINKS 256UL /* MS_NOSYMFOLLOW of Linux 5.10 */
-
-/* Is PATH the directory TOP or below it? Returns the rest without a leading slash, "" for TOP
- * itself, or NULL. */
-static const char *rest_of(const char *path, const char *top)
-{
-	size_t length = strcmp(top, "/") == 0 ? 0 : strlen(top);
-
-	if (strncmp(path, top, length) != 0 || (path[length] && path[length] != '/'))
-		return NULL;
-	return path[length] ? path + length + 1 : "";
-}
 
 static bool is_below_api(const char *point)
 {
 	for (size_t i = 0; i < api_mounts_count; i++)
-		if (rest_of(point, api_mounts[i].point))
+		if (mounts_rest(point, api_mounts[i].point))
 			return true;
 	return false;
-}
-
-/* The mount that PATH is on, other than EXCEPT. The list has what lies on a mount behind it. */
-static struct mount *mount_of(
-		const struct source *source, const char *path, const struct mount *except)
-{
-	struct mount *found = NULL;
-
-	for (size_t i = 0; i < source->mounts.count; i++) {
-		struct mount *mount = &source->mounts.list[i];
-
-		if (mount != except && rest_of(path, mount->point))
-			found = mount;
-	}
-	return found;
-}
-
-/* The next directory that an overlay is made of, from its options AT, in which a backslash escapes
- * the next character. Returns the rest, or NULL where there is no other. */
-static const char *next_layer(const char *at, char path[static PATH_MAX])
-{
-	size_t used = 0;
-
-	while (*at && !((*at == '=' || *at == ':') && at[1] == '/'))
-		at += *at == '\\' && at[1] ? 2 : 1;
-	if (!*at)
-		return NULL;
-	for (at++; *at && *at != ',' && *at != ':' && used + 1 < PATH_MAX; at++) {
-		if (*at == '\\' && at[1])
-			at++;
-		path[used++] = *at;
-	}
-	path[used] = '\0';
-	return at;
-}
-
-static const char *first_layer(const struct mount *mount)
-{
-	return strcmp(mount->type, "overlay") == 0 ? mount->data : "";
-}
-
-/* The mount that a layer of OVERLAY is on. Its options do not know that dracut's init moves /run to
- * NEWROOT before the switch. */
-static struct mount *mount_of_layer(
-		const struct source *source, const struct mount *overlay, const char *path)
-{
-	struct mount *mount = mount_of(source, path, overlay), *moved;
-	char other[2 * PATH_MAX];
-
-	if (mount != source->root_mount || !source->path[0])
-		return mount;
-	(void)snprintf(other, sizeof(other), "%s%s", source->path, path);
-	moved = mount_of(source, other, overlay);
-	return moved && moved != source->new_root_mount ? moved : mount;
-}
-
-static void let_go(const struct source *source, struct mount *mount);
-
-static void let_go_below(const struct source *source, struct mount *mount)
-{
-	const char *below = mount ? source_below(source, mount->point) : NULL;
-
-	if (mount && mount != source->root_mount && mount->fate != FATE_LET_GO &&
-			!mounts_is_api(below ? below : mount->point + 1))
-		let_go(source, mount);
-}
-
-/* Lets go of a mount, and of those that it is made of: those that an overlay's layers are on, and
- * that of the file behind a loop device. */
-static void let_go(const struct source *source, struct mount *mount)
-{
-	char path[PATH_MAX];
-	auto_free char *file = NULL;
-
-	mount->fate = FATE_LET_GO;
-	for (const char *rest = first_layer(mount); (rest = next_layer(rest, path));)
-		let_go_below(source, mount_of_layer(source, mount, path));
-	(void)snprintf(path, sizeof(path), "/sys/dev/block/%s/loop/backing_file", mount->device);
-	if (read_file(AT_FDCWD, path, &file, NULL) < 0)
-		return;
-	file[strcspn(file, "\n")] = '\0';
-	let_go_below(source, mount_of(source, file, mount));
-}
-
-/* Is a layer named from the directory that the overlay was mounted in, which nobody knows now? */
-static bool has_relative_layer(const struct mount *mount)
-{
-	static const char *const keys[] = { "lowerdir=", "lowerdir+=", "upperdir=" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		const char *layer = strstr(first_layer(mount), keys[i]);
-
-		if (layer && layer[strlen(keys[i])] != '/')
-			return true;
-	}
-	return false;
-}
-
-/* Does it show a part of the initramfs, which will not be there any more? */
-static bool shows_initramfs(const struct source *source, const struct mount *mount)
-{
-	char path[PATH_MAX];
-
-	if (!source->initramfs)
-		return false;
-	for (const char *rest = first_layer(mount); (rest = next_layer(rest, path));)
-		if (mount_of_layer(source, mount, path) == source->root_mount)
-			return true;
-	return has_relative_layer(mount) || strcmp(mount->device, source->root_mount->device) == 0;
 }
 
 /* What a bind mount of the tree that is moved or copied shows, as a path of the new root; NULL
@@ -152,7 +31,7 @@ static const char *shown_by(const struct source *source, const struct mount *mou
 	const char *top = source->kind == SOURCE_INITRAMFS ? source->root_mount->root
 			  : source->new_root_mount	   ? source->new_root_mount->root
 							   : source->path;
-	const char *rest = rest_of(mount->root, top);
+	const char *rest = mounts_rest(mount->root, top);
 
 	if (!source_copies(source) || strcmp(mount->device, tree->device) != 0)
 		return NULL;
@@ -186,7 +65,7 @@ static bool is_taken(const struct source *source, const char *to)
 	for (size_t i = 0; i < source->mounts.count; i++) {
 		const struct mount *other = &source->mounts.list[i];
 
-		if (other->to && source_below(source, other->point) && rest_of(to, other->to))
+		if (other->to && source_below(source, other->point) && mounts_rest(to, other->to))
 			return true;
 	}
 	return false;
@@ -211,7 +90,7 @@ static const char *path_in_new_root(const struct source *source, const struct mo
 static int give_fate(struct source *source, struct mount *mount)
 {
 	const char *to = path_in_new_root(source, mount);
-	bool anew = shown_by(source, mount) != NULL, shows = shows_initramfs(source, mount);
+	bool anew = shown_by(source, mount) != NULL, shows = layers_show_initramfs(source, mount);
 	bool along = source->role == ROLE_SERVICE && is_below_api(mount->point);
 	int seen = (to || along) && !is_of_initrd(source, mount) ? is_seen(mount) : 0;
 
@@ -239,9 +118,9 @@ int carry_plan(struct source *source)
 
 	if (new_root && source->kind == SOURCE_NEW_ROOT) {
 		new_root->fate = FATE_KEPT;
-		source->needs_initramfs = shows_initramfs(source, new_root);
+		source->needs_initramfs = layers_show_initramfs(source, new_root);
 	} else if (new_root && source->kind == SOURCE_REAL_ROOT) {
-		let_go(source, new_root);
+		layers_let_go(source, new_root);
 	} else if (new_root) {
 		new_root->fate = FATE_LET_GO;
 	}
@@ -523,18 +402,6 @@ static bool is_detached(const struct source *source, const struct mount *mount, 
 	return all || mount->fate != FATE_LEFT;
 }
 
-/* A loop device that was made without autoclear holds its file. One that is in use yet is freed as
- * soon as it is not. */
-static void free_loop(const struct mount *mount)
-{
-	auto_close int loop = strncmp(mount->source, "/dev/loop", 9) == 0
-					      ? open(mount->source, O_RDONLY | O_CLOEXEC)
-					      : -1;
-
-	if (loop >= 0)
-		(void)ioctl(loop, LOOP_CLR_FD, 0);
-}
-
 /* Unmounts what is seen of them below the current directory, and returns how many that were: what
  * one has hidden is seen then. */
 static unsigned detach_seen(const struct source *source, bool all)
@@ -568,26 +435,7 @@ void carry_detach(const struct source *source, int old_root, bool all)
 			(void)mount(NULL, mounts->list[i].point + 1, NULL, MS_PRIVATE, NULL);
 	while (detach_seen(source, all) > 0)
 		;
-	for (size_t i = 0; i < mounts->count; i++)
-		if (mounts->list[i].fate == FATE_LET_GO)
-			free_loop(&mounts->list[i]);
-}
-
-void carry_check_free(const struct source *source)
-{
-	for (size_t i = 0; i < source->mounts.count; i++) {
-		const struct mount *mount = &source->mounts.list[i];
-		struct stat st;
-		auto_close int device = -1;
-
-		if (mount->fate != FATE_LET_GO || stat(mount->source, &st) != 0 ||
-				!S_ISBLK(st.st_mode))
-			continue;
-		device = open(mount->source, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
-		if (device < 0 && errno == EBUSY)
-			(void)log_warning(0, "%s, which was mounted on %s, stays in use",
-					mount->source, mount->point);
-	}
+	layers_free(source);
 }
 
 void carry_free(const struct source *source, struct carried *carried)

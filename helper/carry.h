@@ -51,10 +51,6 @@ void carry_attach(const struct source *source, struct carried *carried, int new_
  * was below NEWROOT is gone already, and it takes the API file systems. Failures are warnings. */
 void carry_detach(const struct source *source, int old_root, bool all);
 
-/* Warns of each block device that was let go and is in use nevertheless. For the time when the
- * descriptors of the tree are closed. */
-void carry_check_free(const struct source *source);
-
 void carry_free(const struct source *source, struct carried *carried);
 
 #endif

@@ -140,6 +140,15 @@ struct mount *mounts_find(const struct mounts *mounts, uint64_t id)
 	return NULL;
 }
 
+const char *mounts_rest(const char *path, const char *top)
+{
+	size_t length = strcmp(top, "/") == 0 ? 0 : strlen(top);
+
+	if (strncmp(path, top, length) != 0 || (path[length] && path[length] != '/'))
+		return NULL;
+	return path[length] ? path + length + 1 : "";
+}
+
 bool mounts_is_api(const char *path)
 {
 	for (size_t i = 0; i < api_mounts_count; i++)

@@ -50,6 +50,10 @@ void mounts_free(struct mounts *mounts);
 /* The mount of that id, or NULL. */
 struct mount *mounts_find(const struct mounts *mounts, uint64_t id);
 
+/* Is PATH the directory TOP or below it? Returns the rest without a leading slash, "" for TOP
+ * itself, or NULL. */
+const char *mounts_rest(const char *path, const char *top);
+
 /* Is it the mount point of an API file system? PATH has no leading slash. */
 bool mounts_is_api(const char *path);
 
