@@ -240,7 +240,7 @@ mounts="$tree; mkdir sysroot/data sysroot/run sysroot/dev; mount --make-rshared 
 @test "service: where systemd refuses, the tree and its mounts are on NEWROOT, and the next run asks again" {
 	error=no service "$mounts" -k root=tmpfsroot -a "$manager; cat sysroot/data/sub/file; grep -c target /proc/mounts || :
 		for name in the-dev the-pts data sub; do grep -c \"^\$name \" /proc/mounts; done
-		rm run/systemd/private run/notify; manage; chroot . tmpfsroot --debug /sysroot && echo again; $manager" \
+		rm run/systemd/private run/notify; manage; mount -t proc proc proc; chroot . tmpfsroot --debug /sysroot && echo again; $manager" \
 		-- tmpfsroot /sysroot
 	[[ $output == *'systemd refuses to switch root: no'*'the whole tree is in the tmpfs on /sysroot: start initrd-switch-root.service again'* ]]
 	[[ $output == *$'\nkept\n0\n1\n1\n1\n1\nagain\n'* ]]

@@ -123,7 +123,7 @@ refuses()
 @test "what would show nothing afterwards, and what cannot be cloned, is refused by name" {
 	export probe code=':'
 	refuses ': the mount /new/lib/modules shows a part of the initramfs, which will not be there: unmount it before the move' \
-		"$ext4; mkdir lib; mount --bind lib new/lib/modules" -- tmpfsroot --tmpfsroot=yes /new /init
+		"$ext4; mkdir -p lib; mount --bind lib new/lib/modules" -- tmpfsroot --tmpfsroot=yes /new /init
 	refuses ': the mount /on shows a part of the initramfs, which will not be there: unmount it before the move' \
 		'mkdir -p lower up/per up/work on; mount -t overlay -o "lowerdir=$PWD/lower,upperdir=$PWD/up/per,workdir=$PWD/up/work" overlay on' \
 		-- tmpfsroot /init
