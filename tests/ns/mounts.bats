@@ -46,9 +46,9 @@ keeps()
 		keeps "$propagation" 'mkdir -p a/sub b c; echo one >a/f; echo two >c/f; head -c 3000000 /dev/zero >large; echo x >>large
 			echo small >small; touch on-large on-small; mount --bind a b; mount --bind c b/sub; mount --bind large on-large
 			mount --bind small on-small; mount -o remount,bind,nosuid,nodev b; mount -o remount,bind,ro,noexec b/sub
-			mount -o remount,bind,nosymfollow on-small 2>/dev/null || :' \
-			'shows /b/f /b/sub/f /on-small; tail -c 2 /on-large; echo three >/c/f; shows /b/sub/f; flags /b /b/sub | sed "s/,relatime.*//"' \
-			'/b/f: one' '/b/sub/f: two' '/on-small: small' x '/b/sub/f: three' '/b rw,nosuid,nodev' '/b/sub ro,noexec'
+			mount -o remount,bind,nosymfollow on-small 2>/dev/null || :; mkdir all; mount --bind . all' \
+			'shows /b/f /b/sub/f /on-small /all/a/f; tail -c 2 /on-large; echo three >/c/f; shows /b/sub/f; flags /b /b/sub | sed "s/,relatime.*//"' \
+			'/b/f: one' '/b/sub/f: two' '/on-small: small' '/all/a/f: one' x '/b/sub/f: three' '/b rw,nosuid,nodev' '/b/sub ro,noexec'
 	done
 }
 
