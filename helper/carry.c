@@ -22,8 +22,8 @@ static bool is_below_api(const char *point)
 	return false;
 }
 
-/* What a bind mount of the tree that is moved or copied shows, as a path of the new root; NULL
- * where it is no part of that. */
+/* The part that a bind mount of the tree that is moved or copied shows, as a path of the new root;
+ * NULL where it is no part of that. */
 static const char *shown_by(const struct source *source, const struct mount *mount)
 {
 	const struct mount *tree = source->kind == SOURCE_REAL_ROOT ? source->new_root_mount
@@ -421,7 +421,8 @@ static unsigned detach_seen(const struct source *source, bool all)
 	return count;
 }
 
-/* What is unmounted goes from the mounts that it is shared with, too: so all are private first. */
+/* A mount that is taken off goes from those that it is shared with, too: so all are private first.
+ */
 void carry_detach(const struct source *source, int old_root, bool all)
 {
 	const struct mounts *mounts = &source->mounts;

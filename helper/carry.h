@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What becomes of each mount: the plan gives it a fate, and the switch acts on that. */
+/* The fate of each mount: the plan gives it, and the switch acts on it. */
 #ifndef TMPFSROOT_CARRY_H
 #define TMPFSROOT_CARRY_H
 

@@ -56,18 +56,17 @@ void fstab_mend(int root)
 {
 	auto_close int fd = sys_open_in_root(root, "etc/fstab", O_RDWR | O_CLOEXEC);
 	auto_free char *text = NULL, *mended = NULL;
-	int result = fd < 0 ? fd : read_fd(fd, &text, NULL);
+	int result = fd < 0 ? fd : read_fd(fd, &text, NULL), error;
 
 	if (result == -ENOENT || result == -ENOTDIR)
 		return;
 	mended = result == 0 ? fstab_comment_out(text) : NULL;
-	/* longer than before: where there is no room for it nothing has changed */
-	if (mended && posix_fallocate(fd, 0, (off_t)strlen(mended)) != 0) {
-		result = -ENOSPC;
-		(void)ftruncate(fd, (off_t)strlen(text));
-	} else if (mended && lseek(fd, 0, SEEK_SET) != 0) {
+	/* longer than before: where there is no room for it the file stays what it was */
+	error = mended ? posix_fallocate(fd, 0, (off_t)strlen(mended)) : 0;
+	if (error != 0)
+		result = ftruncate(fd, (off_t)strlen(text)) != 0 ? -errno : -error;
+	else if (mended && lseek(fd, 0, SEEK_SET) != 0)
 		result = -errno;
-	}
 	if (mended && result == 0)
 		result = write_all(fd, mended, strlen(mended));
 	if (result < 0)

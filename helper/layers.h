@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a mount is made of: the layers of an overlay, a loop device and the file behind it. */
+/* The parts that a mount is made of: layers of an overlay, a loop device, the file behind it. */
 #ifndef TMPFSROOT_LAYERS_H
 #define TMPFSROOT_LAYERS_H
 

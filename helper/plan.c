@@ -19,16 +19,16 @@
 
 /* Kernel memory of an inode with its name, counted generously. */
 #define ENTRY_COST KIB
-/* What a worker holds twice of a large file: little, so that the pages that were just freed, still
- * in its processor's own list and cache, are the next ones written to. Chunks begin at pages of any
- * size. */
+/* Bytes that a worker holds twice of a large file: few, so that the pages that were just freed,
+ * still in its processor's own list and cache, are the next ones written to. Chunks begin at pages
+ * of any size. */
 #define CHUNK_MIN (256 * KIB)
 #define CHUNK_MAX (2 * MIB)
-/* What a worker holds twice of small files: a batch, and the file that makes it full (file.h). */
+/* Bytes that it holds twice of small files: a batch, and the file that makes it full (file.h). */
 #define BATCH (2 * MIB)
-/* What must stay available where rd.tmpfsroot.minmem= does not say: MemAvailable is an estimate. Of
- * what a move frees the kernel (since Linux 6.7) keeps up to an eighth of the memory on lists of
- * single processors, in mm/page_alloc.c, and takes it from there for no other one. */
+/* Memory that must stay available where rd.tmpfsroot.minmem= does not say: MemAvailable is an
+ * estimate. Of what a move frees the kernel (since Linux 6.7) keeps up to an eighth of the memory
+ * on lists of single processors, in mm/page_alloc.c, and takes it from there for no other one. */
 #define RESERVE_SHARE 32
 #define RESERVE_MIN   (16 * MIB)
 #define LISTS_SHARE   8

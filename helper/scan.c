@@ -25,9 +25,9 @@ struct scan {
 	bool memory; /* a ramfs or tmpfs, whose st_blocks are the pages that there are */
 };
 
-/* What a file will take in a tmpfs. Elsewhere than in memory, less blocks than the size may be a
- * hole, or compression; of a large file as many may be blocks that were preallocated and never
- * written (fallocate(1)), which the file system shows as holes. */
+/* The bytes that a file will take in a tmpfs. Elsewhere than in memory, less blocks than the size
+ * may be a hole, or compression; of a large file as many may be blocks that were preallocated and
+ * never written (fallocate(1)), which the file system shows as holes. */
 static int count_bytes(const struct scan *scan, int directory, const char *name,
 		const struct sys_stat *st, uint64_t *bytes)
 {

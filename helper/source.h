@@ -23,7 +23,7 @@ enum role {
 	ROLE_QUERY, /* somebody who asks and changes nothing, or may not do more */
 };
 
-/* What was asked to be started: NEWROOT or NULL, and INIT with its arguments, ended by NULL. */
+/* The init that was asked for: NEWROOT or NULL, and INIT with its arguments, ended by NULL. */
 struct request {
 	const char *new_root;
 	char **init; /* its first may be NULL where NEWROOT is named: then it is looked for there */
