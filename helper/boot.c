@@ -10,6 +10,7 @@
 #include "plan.h"
 #include "remove.h"
 #include "report.h"
+#include "sidecar.h"
 #include "switch.h"
 #include "sys.h"
 #include "systemd.h"
@@ -66,9 +67,13 @@ static int move(struct attempt *attempt)
 	switch_mend_release(attempt->plan, attempt->target);
 	if (attempt->plan->source.kind == SOURCE_REAL_ROOT)
 		fstab_mend(attempt->target);
-	if (!boot->options.exclude || !carry_is_api_only(&attempt->plan->source))
-		return 0;
-	return init_check(&attempt->plan->init, attempt->target);
+	if (boot->options.exclude && carry_is_api_only(&attempt->plan->source))
+		result = init_check(&attempt->plan->init, attempt->target);
+	if (result < 0)
+		return result;
+	sidecar_apply(attempt->plan->sidecar, attempt->target, attempt->plan->proc,
+			&attempt->report.sidecar);
+	return 0;
 }
 
 /* Gives the moved files back. If that fails the target stays where it can be found. */
@@ -115,6 +120,18 @@ static void release_tree(struct attempt *attempt)
 	layers_check_free(&attempt->plan->source);
 }
 
+/* The new root, which is mounted on PATH, has all; now it gets its labels. */
+static int give_labels(struct attempt *attempt, const char *path)
+{
+	double start = seconds_now();
+	int result = *attempt->plan->selinux ? selinux_label(attempt->plan->selinux, path) : 0;
+
+	attempt->report.selinux_seconds = seconds_now() - start;
+	if (result > 0)
+		attempt->report.selinux = attempt->plan->selinux;
+	return result < 0 ? result : 0;
+}
+
 static int switch_as_pid1(struct attempt *attempt)
 {
 	struct boot *boot = attempt->boot;
@@ -123,10 +140,13 @@ static int switch_as_pid1(struct attempt *attempt)
 			attempt->plan, &attempt->carried, &attempt->target, boot->options.persist);
 
 	attempt->report.switch_seconds = seconds_now() - start;
-	if (result == 0) {
-		release_tree(attempt);
+	if (result < 0)
+		return result;
+	boot->place = PLACE_NEW_ROOT;
+	release_tree(attempt);
+	result = give_labels(attempt, "/");
+	if (result == 0)
 		write_report(attempt);
-	}
 	return result;
 }
 
@@ -146,8 +166,10 @@ static int switch_by_systemd(struct attempt *attempt, int manager)
 	if (plan_copies(plan))
 		boot->place = PLACE_NEW_ROOT;
 	release_tree(attempt);
+	result = give_labels(attempt, new_root);
 	interrupt_ignore(true);
-	result = systemd_switch_root(manager, new_root, plan->init.for_systemd);
+	if (result == 0)
+		result = systemd_switch_root(manager, new_root, plan->init.for_systemd);
 	attempt->report.switch_seconds = seconds_now() - start;
 	if (result == 0) {
 		write_report(attempt);
@@ -178,8 +200,8 @@ static int move_and_switch(struct attempt *attempt)
 
 	if (result == 0)
 		result = carry_begin(&plan->source, &attempt->carried, attempt->clone);
-	if (result == 0 && plan_copies(plan))
-		result = move(attempt);
+	if (result == 0)
+		result = plan_copies(plan) ? move(attempt) : 0;
 	if (result == 0 && plan_copies(plan))
 		result = carry_anew(&plan->source, &attempt->carried, attempt->target);
 	if (result == 0)
@@ -203,7 +225,7 @@ static int act_on(struct boot *boot, struct plan *plan)
 	sigset_t before;
 	int result = plan_check(plan);
 
-	attempt.report = (struct report){ .plan = plan, .move = &attempt.moved };
+	attempt.report = (struct report){ .plan = plan, .move = &attempt.moved, .selinux = "" };
 	if (result == 0)
 		result = interrupt_block(&before);
 	if (result == 0) {

@@ -15,7 +15,7 @@ enum place {
 	PLACE_SOURCE, /* nothing was taken, or all was given back */
 	PLACE_MOVING, /* a part of it may be in the target */
 	PLACE_TARGET, /* it has all, and can be given back */
-	PLACE_NEW_ROOT, /* it has all, and is mounted on NEWROOT for systemd */
+	PLACE_NEW_ROOT, /* it has all, and is "/", or mounted on NEWROOT for systemd */
 	PLACE_SPLIT, /* what is missing in the source is in the target, which is on TMPFS_REFUGE */
 };
 

@@ -54,7 +54,7 @@ static void escape(const char *text, char *line, size_t room)
 }
 
 /* Where nothing is mounted on /dev yet, a devtmpfs that is attached nowhere has it, too. */
-static int open_kmsg(void)
+int log_open_kernel(void)
 {
 	static const struct api_mount devtmpfs = { "/dev", "devtmpfs", 0, { { NULL } } };
 	int kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
@@ -74,7 +74,7 @@ static void put_line(enum log_level level, const char *text, bool terminal, bool
 		(void)write_all(STDERR_FILENO, line, strlen(line));
 	}
 	if (kernel) {
-		auto_close int kmsg = open_kmsg();
+		auto_close int kmsg = log_open_kernel();
 
 		(void)snprintf(line, sizeof(line), "<%d>tmpfsroot: %s\n", (int)level, shown);
 		if (kmsg >= 0)

@@ -18,6 +18,9 @@ void log_set_name(const char *name);
  * do errors, warnings and progress: a service's standard error is in the journal already. */
 void log_to_kernel(bool all);
 
+/* The kernel's log, for writing: a descriptor of the caller's, or -1. */
+int log_open_kernel(void);
+
 /* Prints one line. Safe in threads: each message is one write. */
 void log_message(enum log_level level, const char *format, ...)
 		__attribute__((format(printf, 2, 3)));

@@ -44,6 +44,12 @@ static const struct word {
 	{ "rd.tmpfsroot.mounts", "no|yes", "no or yes",
 			"make the API file systems that are missing (yes)", KIND_CHOICE,
 			FIELD(mounts) },
+	{ "rd.tmpfsroot.incomplete", "no|yes", "no or yes",
+			"move an initramfs that the kernel has not unpacked whole (no)",
+			KIND_CHOICE, FIELD(incomplete) },
+	{ "rd.tmpfsroot.selinux", "no|yes", "no or yes",
+			"load the SELinux policy of the new root, and label that (yes)",
+			KIND_CHOICE, FIELD(selinux) },
 	{ "init", "PATH", "a path", "the init of the new root", KIND_POINT, FIELD(init) },
 	{ "quiet", NULL, "no value", "print errors and warnings alone", KIND_BOOLEAN,
 			FIELD(quiet) },
@@ -130,6 +136,7 @@ void options_init(struct options *options, enum applet applet)
 	*options = (struct options){ .applet = applet,
 		.shell = true,
 		.mounts = true,
+		.selinux = true,
 		.console = "/dev/console",
 		.minmem = { .value = SIZE_UNSET } };
 }
@@ -195,6 +202,8 @@ static int parse_pair(struct options *options, const char *word, const char *val
 				word);
 	if (strcmp(word, "rdinit") == 0)
 		options->rdinit = value;
+	if (strcmp(word, "enforcing") == 0)
+		options->enforcing = value;
 	if (strcmp(word, "elfcorehdr") == 0)
 		options->crash_kernel = true;
 	return 0;

@@ -50,6 +50,7 @@ struct options {
 	const char *exclude; /* or NULL */
 	int onfail; /* enum onfail */
 	int mounts; /* 1: API file systems are made; or 0 */
+	int incomplete, selinux; /* 1 or 0 */
 	const char *init; /* init=, or NULL */
 	const char *break_at; /* "" for rd.break without a value, or NULL */
 	bool quiet, debug, shell;
@@ -61,6 +62,7 @@ struct options {
 
 	/* facts of the kernel command line */
 	const char *rdinit;
+	const char *enforcing; /* SELinux's, or NULL */
 	bool crash_kernel;
 };
 

@@ -3,6 +3,7 @@
 
 #include "carry.h"
 #include "log.h"
+#include "sidecar.h"
 #include "sys.h"
 #include "systemd.h"
 #include "util.h"
@@ -150,19 +151,19 @@ static bool is_initrd_release(const struct source *source)
 static int set_exclude(
 		const struct options *options, const struct request *request, struct plan *plan)
 {
-	bool initrd = request->new_root && plan->source.kind == SOURCE_INITRAMFS;
+	bool initrd = request->new_root && plan->source.kind == SOURCE_INITRAMFS,
+	     sidecar = plan->sidecar && plan->source.kind == SOURCE_INITRAMFS;
 	const char *own = options->exclude ? options->exclude : "";
-	const char *marks = !initrd			       ? ""
-			    : is_initrd_release(&plan->source) ? INITRD_MARKS ":/" OS_RELEASE
-							       : INITRD_MARKS;
-	size_t size = strlen(own) + strlen(marks) + 2;
+	const char *release = initrd && is_initrd_release(&plan->source) ? ":/" OS_RELEASE : "";
+	size_t size = strlen(own) + sizeof(":" SIDECAR_FILE ":" INITRD_MARKS ":/" OS_RELEASE);
 
-	if (!*marks && !*own)
+	if (!*own && !initrd && !sidecar)
 		return 0;
 	plan->exclude = malloc(size);
 	if (!plan->exclude)
 		return log_error(ENOMEM, "noting what is not moved");
-	(void)snprintf(plan->exclude, size, "%s%s%s", own, *marks && *own ? ":" : "", marks);
+	(void)snprintf(plan->exclude, size, "%s%s%s%s", own, sidecar ? ":" SIDECAR_FILE : "",
+			initrd ? ":" INITRD_MARKS : "", release);
 	return 0;
 }
 
@@ -212,6 +213,21 @@ static int plan_move(
 	return result;
 }
 
+/* What was lost before this program started, or would be when init does. */
+static int look_for_losses(const struct options *options, struct plan *plan)
+{
+	const struct source *source = &plan->source;
+	int result = 0;
+
+	if (source->kind == SOURCE_INITRAMFS || source->kind == SOURCE_DIRECTORY)
+		result = whole_check(source->root, options->incomplete, plan->incomplete);
+	if (result == 0 && plan_moves(plan))
+		result = sidecar_read(&plan->sidecar);
+	if (result == 0 && plan_copies(plan))
+		result = selinux_plan(options, plan->proc, source_top(source), &plan->selinux);
+	return result;
+}
+
 int plan_make(const struct options *options, const struct request *request, int proc,
 		struct plan *plan)
 {
@@ -222,6 +238,8 @@ int plan_make(const struct options *options, const struct request *request, int 
 	result = source_find(options, request, proc, &plan->source);
 	if (result == 0 && request->role == ROLE_SERVICE)
 		result = check_service(request, &plan->source);
+	if (result == 0)
+		result = look_for_losses(options, plan);
 	if (result == 0)
 		result = init_find(options, request, proc, &plan->source, &plan->init);
 	if (result == 0)
@@ -311,6 +329,10 @@ void plan_print(const struct plan *plan, FILE *out)
 		print_move(plan, out);
 	if (source->kind != SOURCE_FINISHED)
 		carry_print(source, out);
+	(void)fprintf(out, "not whole: %s\nattributes to set: %s\nSELinux policy to load: %s\n",
+			plan->incomplete[0] ? plan->incomplete : "no",
+			plan->sidecar ? SIDECAR_FILE : "none",
+			*plan->selinux ? plan->selinux : "none");
 	(void)fprintf(out, "init: %s, interpreter: %s\n", plan->init.path,
 			plan->init.interpreter[0] ? plan->init.interpreter : "none");
 }
@@ -322,5 +344,6 @@ void plan_free(struct plan *plan)
 	close_fd(&plan->target);
 	source_free(&plan->source);
 	free(plan->exclude);
-	plan->exclude = NULL;
+	free(plan->sidecar);
+	plan->exclude = plan->sidecar = NULL;
 }

@@ -9,8 +9,10 @@
 
 #include "init.h"
 #include "scan.h"
+#include "selinux.h"
 #include "source.h"
 #include "tmpfs.h"
+#include "whole.h"
 
 struct plan {
 	int proc; /* a descriptor of /proc, the caller's */
@@ -24,11 +26,14 @@ struct plan {
 	uint64_t memory, memory_available, memory_needed, memory_minimum; /* bytes */
 	uint64_t chunk; /* bytes of a file that a worker holds twice */
 	struct init init;
+	char incomplete[WHOLE_TEXT]; /* why the initramfs is not whole, or "" */
+	char *sidecar; /* the text of SIDECAR_FILE, or NULL */
+	const char *selinux; /* the mode, or "": see selinux.h */
 	double seconds;
 };
 
 /* clang-format off */
-#define PLAN_EMPTY { .source = SOURCE_EMPTY, .clone = -1, .target = -1 }
+#define PLAN_EMPTY { .source = SOURCE_EMPTY, .clone = -1, .target = -1, .selinux = "" }
 /* clang-format on */
 
 /* Fills *PLAN (PLAN_EMPTY before; plan_free() in any case). PROC is a descriptor of /proc. Returns

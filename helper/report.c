@@ -42,6 +42,13 @@ static void put_summary(FILE *out, const struct report *report)
 	else
 		(void)fprintf(out, "/ is the initramfs, bound over itself, %.6f s in all",
 				report->total_seconds);
+	if (report->plan->sidecar)
+		(void)fprintf(out, ", %u attributes set", report->sidecar.set);
+	if (*report->selinux)
+		(void)fprintf(out, ", SELinux %s, labelled in %.2f s", report->selinux,
+				report->selinux_seconds);
+	if (report->plan->incomplete[0])
+		(void)fprintf(out, ", not whole: %s", report->plan->incomplete);
 }
 
 static void put_text(FILE *out, const char *name, const char *text)
@@ -75,17 +82,20 @@ static void put_report(FILE *out, const struct report *report, const char *summa
 	put_number(out, "hard_links", plan->sums.hard_links);
 	put_number(out, "bytes", move->bytes);
 	put_number(out, "peak_bytes", move->peak);
-	put_number(out, "attributes_lost", move->attributes_lost);
+	put_number(out, "attributes_lost", move->attributes_lost + report->sidecar.lost);
+	put_number(out, "attributes_set", report->sidecar.set);
+	put_text(out, "incomplete", plan->incomplete);
+	put_text(out, "selinux", report->selinux);
 	put_number(out, "workers", plan->tree.workers);
 	(void)fprintf(out, "  \"limits\": { \"bytes\": %llu, \"inodes\": %llu },\n",
 			(unsigned long long)plan->limit.bytes,
 			(unsigned long long)plan->limit.inodes);
 	put_number(out, "memory_available_before", plan->memory_available);
 	(void)fprintf(out,
-			"  \"seconds\": { \"plan\": %.6f, \"move\": %.6f, \"switch\": %.6f, "
-			"\"total\": %.6f },\n  \"warnings\": [",
-			plan->seconds, move->seconds, report->switch_seconds,
-			report->total_seconds);
+			"  \"seconds\": { \"plan\": %.6f, \"move\": %.6f, \"selinux\": %.6f, "
+			"\"switch\": %.6f, \"total\": %.6f },\n  \"warnings\": [",
+			plan->seconds, move->seconds, report->selinux_seconds,
+			report->switch_seconds, report->total_seconds);
 	for (unsigned i = 0; i < count && i < LOG_KEPT; i++) {
 		(void)fputs(i ? ", " : " ", out);
 		put_json_string(out, warnings[i]);

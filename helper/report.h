@@ -5,6 +5,7 @@
 
 #include "move.h"
 #include "plan.h"
+#include "sidecar.h"
 
 #include <stdbool.h>
 
@@ -14,7 +15,9 @@
 struct report {
 	const struct plan *plan;
 	const struct move_result *move;
-	double switch_seconds, total_seconds;
+	struct sidecar_result sidecar;
+	const char *selinux; /* the mode, where the new root was labelled, else "" */
+	double selinux_seconds, switch_seconds, total_seconds;
 };
 
 /* Writes /run/tmpfsroot/report.json and the summary line in the kernel log. A failure is a

@@ -44,7 +44,7 @@ _tmpfsroot_value() {
 			nosuid nodev noatime nodiratime relatime strictatime
 		;;
 	--onfail=*) _tmpfsroot_words "$1" --onfail={shell,continue,reboot,poweroff} ;;
-	--mounts=*) _tmpfsroot_words "$1" --mounts={no,yes} ;;
+	--mounts=* | --incomplete=* | --selinux=*) _tmpfsroot_words "$1" "${1%%=*}"={no,yes} ;;
 	--init=*) _tmpfsroot_files "$1" --init= ;;
 	--emergency=*) _tmpfsroot_words "$1" --emergency={reboot,poweroff,halt} ;;
 	--shell=*) _tmpfsroot_words "$1" --shell={0,1} ;;
@@ -54,7 +54,7 @@ _tmpfsroot_value() {
 
 _tmpfsroot_option() {
 	_tmpfsroot_words "$1" --dry-run --source --status --status= --help --version --root= --tmpfsroot= \
-		--method= --opts= --minmem= --exclude= --onfail= --mounts= --init= --quiet --break --break= \
+		--method= --opts= --minmem= --exclude= --onfail= --mounts= --incomplete= --selinux= --init= --quiet --break --break= \
 		--shell --shell= --emergency= --debug --debug=
 	[[ ${#COMPREPLY[@]} != 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
 }

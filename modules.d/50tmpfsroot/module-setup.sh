@@ -15,9 +15,27 @@ depends() {
 	return 0
 }
 
+# What an archive cannot carry of the trees that --include puts into /sysroot: see tmpfsroot(8), ATTRIBUTES.
+# shellcheck disable=SC2154 # dracut's own variables
+keep_attributes() {
+	local i file=$initdir/etc/tmpfsroot.xattrs
+
+	for ((i = 0; i < ${#include_src[@]}; i++)); do
+		[[ -d ${include_src[i]} && ${include_target[i]} =~ ^/*sysroot/*$ ]] || continue
+		if ! command -v getfattr >/dev/null; then
+			dwarn "tmpfsroot: getfattr is missing: what ${include_src[i]} has of extended attributes is lost; install attr"
+			continue
+		fi
+		mkdir -p "${file%/*}"
+		(cd "${include_src[i]}" && getfattr -h -R -d -m - .) >>"$file" || return 1
+	done
+	[[ -s $file ]] || rm -f "$file"
+}
+
 # called by dracut
 # shellcheck disable=SC2154 # dracut's own variables
 install() {
+	keep_attributes || return 1
 	inst_multiple tmpfsroot
 	inst_multiple -o /etc/tmpfsroot.conf
 	inst_hook cmdline 95 "$moddir/parse-tmpfsroot.sh"

@@ -71,6 +71,29 @@ installs() {
 	)" ]
 }
 
+@test "the attributes of trees that go to /sysroot are in a file beside them, where getfattr is installed" {
+	local tree=$BATS_TEST_TMPDIR/tree file=$initdir/etc/tmpfsroot.xattrs
+	mkdir "$tree" "$tree.2"
+	include_src=("$tree" "$tree" "$tree.2" "$moddir/module-setup.sh") include_target=(/sysroot / sysroot/ /sysroot)
+	dwarn() { echo "dwarn $*"; }
+	printf '#!/bin/sh\necho "$PWD $*"\n' >"$bin/getfattr"
+	chmod +x "$bin/getfattr"
+	PATH=$bin:$PATH installs yes
+	[ "$(cat "$file")" = "$tree -h -R -d -m - ."$'\n'"$tree.2 -h -R -d -m - ." ]
+	rm "$file"
+	printf '#!/bin/sh\n' >"$bin/getfattr"
+	PATH=$bin:$PATH installs yes
+	[ ! -e "$file" ]
+	printf '#!/bin/sh\nexit 1\n' >"$bin/getfattr"
+	PATH=$bin:$PATH installs yes 1
+	rm "$bin/getfattr" "$file"
+	mkdir "$bin/few"
+	for program in mkdir rm; do ln -s "$(command -v $program)" "$bin/few/"; done
+	PATH=$bin/few installs yes
+	[[ ${lines[0]} == "dwarn tmpfsroot: getfattr is missing: what $tree has of extended attributes is lost; install attr" ]]
+	[ ! -e "$file" ]
+}
+
 @test "install without: a shell that would run its own switch_root is refused" {
 	derror() { echo "derror $*"; }
 	mkdir "$initdir/bin"

@@ -92,6 +92,25 @@ names() {
 		'. 711 3' 'bin/a 4711 2' 'bin/b 4711 2' a)" ]
 }
 
+@test "the attributes of a tree are in a file beside it, where getfattr is installed" {
+	mkdir -p "$host/tree"
+	printf '#!/bin/sh\necho "$PWD $*"\n' >"$bin/getfattr"
+	chmod +x "$bin/getfattr"
+	TMPFSROOT_TREE=$host/tree run -0 "$share/hooks/tmpfsroot"
+	[ "$(cat "$DESTDIR/etc/tmpfsroot.xattrs")" = "$host/tree -h -R -d -m - ." ]
+	printf '#!/bin/sh\n' >"$bin/getfattr"
+	TMPFSROOT_TREE=$host/tree run -0 "$share/hooks/tmpfsroot"
+	[ ! -e "$DESTDIR/etc/tmpfsroot.xattrs" ]
+	printf '#!/bin/sh\nexit 1\n' >"$bin/getfattr"
+	TMPFSROOT_TREE=$host/tree run -1 "$share/hooks/tmpfsroot"
+	rm "$bin/getfattr" "$DESTDIR/etc/tmpfsroot.xattrs"
+	mkdir "$host/few"
+	for program in sh cp ln mkdir rm cat; do ln -s "$(command -v $program)" "$host/few/"; done
+	TMPFSROOT_TREE=$host/tree PATH=$bin:$host/few run -0 "$share/hooks/tmpfsroot"
+	[[ $output == *"W: tmpfsroot: getfattr is missing: extended attributes of $host/tree are lost; install attr" ]]
+	[ ! -e "$DESTDIR/etc/tmpfsroot.xattrs" ]
+}
+
 @test "what is wrong is refused by name" {
 	TMPFSROOT_ADD=maybe run -1 "$share/hooks/tmpfsroot"
 	[ "$output" = 'E: tmpfsroot: TMPFSROOT_ADD=maybe is wrong: expected yes or no' ]
