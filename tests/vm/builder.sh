@@ -2,13 +2,13 @@
 # shellcheck shell=sh
 #
 # What the makers of images share. A maker is called with a SUITE first, sources this file and calls its functions
-# in their order; it prints the name of the directory that holds what it has made. Root, e2fsprogs, mmdebstrap and
+# in their order, once it has said which $kind_of_tree it needs, if that is no system; it prints the name of the directory that holds what it has made. Root, e2fsprogs, mmdebstrap and
 # squashfs-tools are needed, and "make all tools" has run.
 
 suite=${1:?usage: ${0##*/} SUITE} arguments=$*
 vm=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$vm/../.." && pwd)
-tree=$("$vm/tree" "$suite" system)
+tree=$("$vm/tree" "$suite" "${kind_of_tree:-system}")
 
 # made_once NAME FILE...: goes no further where it was made from these files, this maker, program, tree and $disks
 # before, and else in a mount namespace of its own, with one maker of that name and suite at a time. What is put into
