@@ -120,7 +120,7 @@ static void release_tree(struct attempt *attempt)
 	layers_check_free(&attempt->plan->source);
 }
 
-/* The new root, which is mounted on PATH, has all; now it gets its labels. */
+/* Labels the new root, which has all its files and is mounted on PATH. */
 static int give_labels(struct attempt *attempt, const char *path)
 {
 	double start = seconds_now();
@@ -170,7 +170,7 @@ static int switch_by_systemd(struct attempt *attempt, int manager)
 	interrupt_ignore(true);
 	if (result == 0)
 		result = systemd_switch_root(manager, new_root, plan->init.for_systemd);
-	attempt->report.switch_seconds = seconds_now() - start;
+	attempt->report.switch_seconds = seconds_now() - start - attempt->report.selinux_seconds;
 	if (result == 0) {
 		write_report(attempt);
 		if (plan->source.initramfs && !plan->source.needs_initramfs &&
@@ -299,9 +299,11 @@ int boot_run(struct boot *boot)
 			boot->found[0] = (char *)plan.init.path;
 			boot->request.init = boot->found;
 		}
-		if (result == 0)
-			result = plan.source.kind == SOURCE_FINISHED ? start_again()
-								     : act_on(boot, &plan);
+		if (result == 0 && plan.source.kind == SOURCE_FINISHED)
+			result = *plan.selinux ? selinux_label(plan.selinux, "/") : start_again();
+		else if (result == 0)
+			result = act_on(boot, &plan);
+		result = result < 0 ? result : 0;
 	}
 	plan_free(&plan);
 	return result;

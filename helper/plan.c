@@ -20,6 +20,8 @@
 
 /* Kernel memory of an inode with its name, counted generously. */
 #define ENTRY_COST KIB
+/* Memory that SELinux's programs and policy need. */
+#define POLICY_COST (64 * MIB)
 /* Bytes that a worker holds twice of a large file: few, so that the pages that were just freed,
  * still in its processor's own list and cache, are the next ones written to. Chunks begin at pages
  * of any size. */
@@ -76,6 +78,7 @@ static void plan_memory(struct plan *plan)
 	uint64_t names = plan->tree.directories.count + sums->hard_links;
 	uint64_t kept = plan_moves(plan) ? names * ENTRY_COST + sums->twice
 					 : sums->bytes + sums->entries * ENTRY_COST;
+	uint64_t policy = *plan->selinux ? POLICY_COST : 0;
 	uint64_t spare = plan->memory_available > kept + plan->memory_minimum
 					 ? plan->memory_available - kept - plan->memory_minimum
 					 : 0;
@@ -87,7 +90,7 @@ static void plan_memory(struct plan *plan)
 	while (plan->tree.workers > 1 && plan->tree.workers * (plan->chunk + BATCH) > spare)
 		plan->tree.workers--;
 	window = plan->tree.workers * (plan->chunk + BATCH);
-	plan->memory_needed = kept;
+	plan->memory_needed = kept + policy;
 	if (plan_moves(plan))
 		plan->memory_needed += sums->bytes < window ? sums->bytes : window;
 }
@@ -96,7 +99,10 @@ static void plan_memory(struct plan *plan)
  * the mount points that will be made in it. */
 static uint64_t count_inodes(const struct plan *plan)
 {
-	uint64_t inodes = plan->sums.entries + 1;
+	/* Since Linux 6.6 attributes count: labels of about 100 bytes, of which 1024 are one inode.
+	 */
+	uint64_t labels = *plan->selinux ? plan->sums.entries / 8 : 0,
+		 inodes = plan->sums.entries + 1 + labels;
 
 	for (size_t i = 0; i < api_mounts_count; i++) {
 		struct stat st;
@@ -213,7 +219,8 @@ static int plan_move(
 	return result;
 }
 
-/* What was lost before this program started, or would be when init does. */
+/* Finds out whether the initramfs is whole, and which attributes and labels the new root will need.
+ */
 static int look_for_losses(const struct options *options, struct plan *plan)
 {
 	const struct source *source = &plan->source;
@@ -223,7 +230,7 @@ static int look_for_losses(const struct options *options, struct plan *plan)
 		result = whole_check(source->root, options->incomplete, plan->incomplete);
 	if (result == 0 && plan_moves(plan))
 		result = sidecar_read(&plan->sidecar);
-	if (result == 0 && plan_copies(plan))
+	if (result == 0 && (plan_copies(plan) || selinux_is_unfinished()))
 		result = selinux_plan(options, plan->proc, source_top(source), &plan->selinux);
 	return result;
 }
@@ -329,8 +336,9 @@ void plan_print(const struct plan *plan, FILE *out)
 		print_move(plan, out);
 	if (source->kind != SOURCE_FINISHED)
 		carry_print(source, out);
-	(void)fprintf(out, "not whole: %s\nattributes to set: %s\nSELinux policy to load: %s\n",
-			plan->incomplete[0] ? plan->incomplete : "no",
+	(void)fprintf(out,
+			"unpacked whole: %s\nattributes to set: %s\nSELinux policy to load: %s\n",
+			plan->incomplete[0] ? plan->incomplete : "yes",
 			plan->sidecar ? SIDECAR_FILE : "none",
 			*plan->selinux ? plan->selinux : "none");
 	(void)fprintf(out, "init: %s, interpreter: %s\n", plan->init.path,

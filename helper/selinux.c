@@ -9,24 +9,32 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define CONFIG	    "etc/selinux/config"
 #define LOAD_POLICY "/usr/sbin/load_policy"
 #define SETFILES    "/usr/sbin/setfiles"
+/* An init that finds this file would label anew, and restart the machine. */
 #define SCRIPT                                                                                     \
-	". /" CONFIG " && " LOAD_POLICY " -i && exec " SETFILES " -F -e /proc -e /sys "            \
-	"\"/etc/selinux/$SELINUXTYPE/contexts/files/file_contexts\" /"
+	". /" CONFIG " && " LOAD_POLICY " -i && " SETFILES                                         \
+	" -F \"/etc/selinux/${SELINUXTYPE:-targeted}/contexts/files/file_contexts\" / && "         \
+	"rm -f /.autorelabel"
+/* Is there while the new root has not got its labels. */
+#define UNLABELLED "/run/tmpfsroot/unlabelled"
 
 /* Before a policy is loaded every process has the context "kernel". */
 static bool is_waiting(int proc)
 {
-	auto_free char *types = NULL, *context = NULL;
+	auto_free char *context = NULL;
 
-	return read_file(proc, "filesystems", &types, NULL) == 0 &&
-	       strstr(types, "\tselinuxfs\n") &&
-	       read_file(proc, "self/attr/current", &context, NULL) == 0 &&
+	return read_file(proc, "self/attr/current", &context, NULL) == 0 &&
 	       strcmp(context, "kernel") == 0;
+}
+
+bool selinux_is_unfinished(void)
+{
+	return access(UNLABELLED, F_OK) == 0;
 }
 
 /* A failure, or where the policy is permissive a warning. ERROR is 0 or a negative errno. */
@@ -39,29 +47,38 @@ static int failed(const char *mode, const char *what, int error)
 				"SELinux: %s%s%s: mend the new root, or say enforcing=0, or "
 				"rd.tmpfsroot.selinux=no",
 				what, sign, text);
-	(void)log_warning(0, "SELinux: %s%s%s: the new root has no labels", what, sign, text);
+	(void)log_warning(
+			0, "SELinux: %s%s%s: labels are missing in the new root", what, sign, text);
 	return 0;
+}
+
+/* The mode that the TEXT of the config asks for, or "". */
+static const char *mode_of(const char *text)
+{
+	const char *line = strstr(text, "\nSELINUX="), *value = strncmp(text, "SELINUX=", 8) == 0
+										? text + 8
+								: line ? line + 9
+								       : "";
+
+	value += strspn(value, " \t");
+	return strncasecmp(value, "enforcing", 9) == 0	   ? "enforcing"
+	       : strncasecmp(value, "permissive", 10) == 0 ? "permissive"
+							   : "";
 }
 
 int selinux_plan(const struct options *options, int proc, int tree, const char **mode)
 {
-	static const char *const programs[] = { LOAD_POLICY, SETFILES };
-	auto_close int fd = options->selinux && is_waiting(proc)
-					    ? sys_open_in_root(tree, CONFIG, O_RDONLY | O_CLOEXEC)
-					    : -ENOENT;
+	static const char *const programs[] = { LOAD_POLICY, SETFILES, "/bin/sh" };
+	bool asked = options->selinux && (is_waiting(proc) || selinux_is_unfinished());
+	auto_close int fd = asked ? sys_open_in_root(tree, CONFIG, O_RDONLY | O_CLOEXEC) : -ENOENT;
 	auto_free char *text = NULL;
 	int result = fd < 0 ? fd : read_fd(fd, &text, NULL);
-	bool enforcing, wanted;
 
-	*mode = "";
 	if (result < 0)
 		return result == -ENOENT ? 0 : log_error(result, "reading /" CONFIG);
-	enforcing = strstr(text, "\nSELINUX=enforcing");
-	wanted = enforcing || strstr(text, "\nSELINUX=permissive");
-	if (options->enforcing)
-		enforcing = strcmp(options->enforcing, "0") != 0;
-	if (wanted)
-		*mode = enforcing ? "enforcing" : "permissive";
+	*mode = mode_of(text);
+	if (**mode && options->enforcing)
+		*mode = strcmp(options->enforcing, "0") == 0 ? "permissive" : "enforcing";
 	for (size_t i = 0; **mode && i < ARRAY_SIZE(programs); i++) {
 		auto_close int program = sys_open_in_root(tree, programs[i], O_PATH | O_CLOEXEC);
 
@@ -73,34 +90,38 @@ int selinux_plan(const struct options *options, int proc, int tree, const char *
 	return result;
 }
 
-/* The child: in a mount namespace of its own it has what the programs need. */
+/* The child: it has a mount namespace of its own, in which load_policy(8) mounts what it needs. */
 __attribute__((noreturn)) static void label(const char *root)
 {
-	static const char *const needed[][2] = { { "proc", "/proc" }, { "sysfs", "/sys" },
-		{ "selinuxfs", "/sys/fs/selinux" } };
 	auto_close int output = log_open_kernel();
-	bool ready = unshare(CLONE_NEWNS) == 0 &&
-		     mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && chdir(root) == 0 &&
-		     chroot(".") == 0;
 
-	for (size_t i = 0; ready && i < ARRAY_SIZE(needed); i++)
-		ready = mount(needed[i][0], needed[i][1], needed[i][0], 0, NULL) == 0 ||
-			errno == EBUSY; /* it is mounted there */
-	if (ready && (output < 0 || (dup2(output, STDOUT_FILENO) >= 0 &&
-						    dup2(output, STDERR_FILENO) >= 0)))
+	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+			chdir(root) == 0 && chroot(".") == 0 &&
+			(mount("proc", "/proc", "proc", 0, NULL) == 0 || errno == EBUSY) &&
+			(output < 0 || (dup2(output, STDOUT_FILENO) >= 0 &&
+						       dup2(output, STDERR_FILENO) >= 0)))
 		(void)execl("/bin/sh", "sh", "-c", SCRIPT, NULL);
-	(void)log_error(errno, "starting /bin/sh in the new root, with /proc and selinuxfs");
+	(void)log_error(errno, "starting /bin/sh in the new root, with /proc");
 	_exit(1);
 }
 
 int selinux_label(const char *mode, const char *root)
 {
-	pid_t child = fork();
+	auto_close int mark = -1;
 	int status = 0;
+	pid_t child;
 
+	(void)mkdir("/run/tmpfsroot", 0755); /* it may be there */
+	mark = open(UNLABELLED, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	child = mark < 0 ? -1 : fork();
 	if (child == 0)
 		label(root);
-	if (child < 0 || waitpid(child, &status, 0) < 0)
-		return failed(mode, "fork", -errno);
-	return status == 0 ? 1 : failed(mode, "load_policy or setfiles has failed", 0);
+	while (child > 0 && waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			child = -1;
+	if (child < 0)
+		return failed(mode, "making " UNLABELLED ", or a child", -errno);
+	if (status != 0)
+		return failed(mode, "load_policy or setfiles has failed", 0);
+	return unlink(UNLABELLED) != 0 ? failed(mode, "unlink " UNLABELLED, -errno) : 1;
 }

@@ -42,14 +42,16 @@ static ssize_t decode_text(const char *from, size_t length, char *to)
 	return i == length ? (ssize_t)used : -1;
 }
 
-/* Takes digits of SHIFT bits each, to the end or to a "=". The same results. */
+/* Takes digits of SHIFT bits each, up to "=" that fill the end. The same results. */
 static ssize_t decode_digits(
 		const char *digits, unsigned shift, const char *from, size_t length, char *to)
 {
 	unsigned bits = 0, count = 0;
 	size_t used = 0;
 
-	for (size_t i = 0; i < length && from[i] != '='; i++) {
+	while (shift == 6 && length > 0 && from[length - 1] == '=')
+		length--;
+	for (size_t i = 0; i < length; i++) {
 		int one = digit(digits, shift == 4 ? (char)(from[i] | 0x20) : from[i]);
 
 		if (one < 0)
@@ -111,7 +113,7 @@ static int parse_line(struct parser *parser, const char *line, size_t length)
 		return 0;
 	if (equals)
 		value = decode(equals + 1, length - key - 1, parser->value);
-	if (value < 0 || !parser->path[0] || !memchr(line, '.', key) ||
+	if (value < 0 || line[0] == '#' || !parser->path[0] || !memchr(line, '.', key) ||
 			!decode_name(line, key, parser->key, sizeof(parser->key)))
 		return -EINVAL;
 	if (!parser->use)
@@ -148,8 +150,8 @@ int sidecar_read(char **text)
 	if (result == 0 && strlen(*text) != length)
 		result = -EINVAL;
 	return result < 0 ? log_error(result == -EINVAL ? 0 : result,
-					    SIDECAR_FILE
-					    ": line %zu is none of getfattr -h -R -d -m - .",
+					    SIDECAR_FILE ": line %zu is not as getfattr -h -R -d "
+							 "-m - . writes it: make the file anew",
 					    number)
 			  : 0;
 }
@@ -171,13 +173,12 @@ static int set_one(
 	(void)snprintf(link, sizeof(link), "self/fd/%d", file);
 	if (error == 0 && setxattr(link, key, value, length, 0) != 0)
 		error = errno;
-	if (error == 0)
+	if (error == 0) {
 		target->result->set++;
-	else
-		target->result->lost++;
-	if (error != 0)
-		log_message(LOG_DEBUG, "the attribute %s of %s is not set: %s", key, path,
-				strerror(error));
+		return 0;
+	}
+	target->result->lost++;
+	log_message(LOG_DEBUG, "the attribute %s of %s is not set: %s", key, path, strerror(error));
 	return 0;
 }
 
@@ -194,6 +195,6 @@ void sidecar_apply(const char *text, int root, int proc, struct sidecar_result *
 	else if (result->lost > 0)
 		(void)log_warning(0,
 				"%u of %u attributes of " SIDECAR_FILE
-				" are not set: rd.debug says which",
+				" are not set; boot with rd.debug to see which",
 				result->lost, result->lost + result->set);
 }

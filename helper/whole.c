@@ -14,6 +14,15 @@
 #define READ_ALL    3
 #define SIZE_BUFFER 10
 
+/* Is the text at AT in a line of the kernel's own? Those begin with a level ("<3>"), and those of
+ * processes with a facility, too, which makes two digits of it. */
+static bool is_of_kernel(const char *log, const char *at)
+{
+	while (at > log && at[-1] != '\n')
+		at--;
+	return at[0] == '<' && at[1] && at[2] == '>';
+}
+
 bool whole_in_log(const char *log, char said[static WHOLE_TEXT])
 {
 	/* the second one where the kernel has ramdisks built in */
@@ -23,7 +32,7 @@ bool whole_in_log(const char *log, char said[static WHOLE_TEXT])
 	said[0] = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(complaints); i++)
 		for (const char *at = log; (at = strstr(at, complaints[i])); at++)
-			if (at == log || at[-1] != '"') { /* in quotes by a message of ours */
+			if (is_of_kernel(log, at)) {
 				(void)snprintf(said, WHOLE_TEXT, "%.*s", (int)strcspn(at, "\n"),
 						at);
 				return strstr(said, "invalid magic at start of compressed");
@@ -67,7 +76,7 @@ int whole_check(int root, bool anyway, char reason[static WHOLE_TEXT])
 				"archive, or does not begin at a multiple of 4 bytes",
 				reason);
 	if (whole)
-		(void)snprintf(reason, WHOLE_TEXT, "%s", full ? "it is full" : "");
+		(void)snprintf(reason, WHOLE_TEXT, "%s", full ? "its file system is full" : "");
 	if (!reason[0])
 		return 0;
 	if (!anyway)
@@ -76,9 +85,10 @@ int whole_check(int root, bool anyway, char reason[static WHOLE_TEXT])
 				"rd.tmpfsroot.incomplete=yes",
 				reason,
 				full || strstr(reason, "write error")
-						? "give it room, by initramfs_options=size=90% or "
-						  "rootfstype= on the kernel command line, or more "
-						  "memory"
+						? "give it room, by more memory, or by "
+						  "initramfs_options=size=90% (Linux 6.18) or "
+						  "root= with rootfstype=ramfs on the kernel "
+						  "command line"
 						: "make the image, or load it, again");
 	(void)log_warning(0, "the initramfs is not whole: \"%s\"", reason);
 	return 0;

@@ -27,7 +27,8 @@ keep_attributes() {
 			continue
 		fi
 		mkdir -p "${file%/*}"
-		(cd "${include_src[i]}" && getfattr -h -R -d -m - .) >>"$file" || return 1
+		(cd "${include_src[i]}" >/dev/null && getfattr -h -R -d -m - .) >>"$file" ||
+			derror "tmpfsroot: getfattr has failed: extended attributes in ${include_src[i]} are lost"
 	done
 	[[ -s $file ]] || rm -f "$file"
 }
@@ -35,7 +36,7 @@ keep_attributes() {
 # called by dracut
 # shellcheck disable=SC2154 # dracut's own variables
 install() {
-	keep_attributes || return 1
+	keep_attributes
 	inst_multiple tmpfsroot
 	inst_multiple -o /etc/tmpfsroot.conf
 	inst_hook cmdline 95 "$moddir/parse-tmpfsroot.sh"

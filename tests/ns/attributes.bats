@@ -62,7 +62,7 @@ has_users_attributes()
 	boot -t tmpfs -p "$(dump .) ; printf '%s\n' '# file: gone' 'user.a=\"b\"' '# file: usr/text' 'nothing.a=\"b\"' >>etc/tmpfsroot.xattrs" \
 		-a 'cat "$root/run/tmpfsroot/report.json"' -- tmpfsroot /init
 	[ "$status" -eq 0 ]
-	[[ $output == *'tmpfsroot: '?' of 7 attributes of /etc/tmpfsroot.xattrs are not set: rd.debug says which'* ]]
+	[[ $output == *'tmpfsroot: '?' of 7 attributes of /etc/tmpfsroot.xattrs are not set; boot with rd.debug to see which'* ]]
 	[[ $output == *'"attributes_lost": '[2-4]','* ]]
 }
 
@@ -71,7 +71,7 @@ has_users_attributes()
 		-- tmpfsroot --onfail=reboot /init
 	[ "$status" -eq 129 ]
 	[[ $output =~ wrong:\ ([0-9]+) ]]
-	[[ $output == *"tmpfsroot: /etc/tmpfsroot.xattrs: line ${BASH_REMATCH[1]} is none of getfattr -h -R -d -m - ."$'\n'* ]]
+	[[ $output == *"tmpfsroot: /etc/tmpfsroot.xattrs: line ${BASH_REMATCH[1]} is not as getfattr -h -R -d -m - . writes it: make the file anew"$'\n'* ]]
 }
 
 # For PREPARE: the initramfs is a tmpfs, and full.
@@ -83,7 +83,7 @@ none='rm -rf new; mkdir new; for i in $(seq 100); do : >new/$i; done; mount -o r
 	for prepare in "$full" "$none"; do
 		boot -t tmpfs -p "$prepare" -a unchanged -- tmpfsroot --onfail=reboot /init
 		[ "$status" -eq 129 ]
-		[[ $output == 'tmpfsroot: the initramfs is not whole: "it is full": give it room, by initramfs_options=size=90% '* ]]
+		[[ $output == 'tmpfsroot: the initramfs is not whole: "its file system is full": give it room, by more memory, or by initramfs_options=size=90% '* ]]
 		teardown
 	done
 }
@@ -97,8 +97,8 @@ none='rm -rf new; mkdir new; for i in $(seq 100); do : >new/$i; done; mount -o r
 @test "an initramfs that is full: incomplete=yes moves it, with a warning" {
 	boot -t tmpfs -p "$full" -a 'cat "$root/run/tmpfsroot/report.json"' -- tmpfsroot --incomplete=yes /init
 	[ "$status" -eq 0 ]
-	[[ $output == *'tmpfsroot: the initramfs is not whole: "it is full"'*'init: /init  TMPFSROOT=1'* ]]
-	[[ $output == *'in all, not whole: it is full"'*'"incomplete": "it is full",'* ]]
+	[[ $output == *'tmpfsroot: the initramfs is not whole: "its file system is full"'*'init: /init  TMPFSROOT=1'* ]]
+	[[ $output == *'in all, not whole: its file system is full"'*'"incomplete": "its file system is full",'* ]]
 }
 
 @test "an initramfs that is full has a real root copied: that is whole" {
@@ -111,5 +111,5 @@ none='rm -rf new; mkdir new; for i in $(seq 100); do : >new/$i; done; mount -o r
 @test "--dry-run tells of all three" {
 	boot -n -t tmpfs -p "$(dump .)" -a unchanged -- tmpfsroot --dry-run /init
 	[ "$status" -eq 0 ]
-	[[ $output == *$'\nnot whole: no\nattributes to set: /etc/tmpfsroot.xattrs\nSELinux policy to load: none\n'* ]]
+	[[ $output == *$'\nunpacked whole: yes\nattributes to set: /etc/tmpfsroot.xattrs\nSELinux policy to load: none\n'* ]]
 }

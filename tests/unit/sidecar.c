@@ -85,6 +85,9 @@ static void what_is_wrong_is_told_by_its_line(void **state)
 		{ "# file: \n", 1 },
 		{ "# file: a\\000b\nuser.a=\"b\"\n", 1 },
 		{ "# owner: 0\n", 1 },
+		{ A "# owner: a.b\n", 2 },
+		{ A "user.a=0sYg==junk\n", 2 },
+		{ A "user.a=0xab=zz\n", 2 },
 	};
 
 	(void)state;

@@ -39,7 +39,7 @@ refused() {
 
 @test "what does not fit into the kernel's tmpfs is refused, with the way out" {
 	unpacks small large.cpio ''
-	refused small 'write error": give it room, by initramfs_options=size=90% or rootfstype= on the kernel command line, or more memory; or say rd.tmpfsroot.incomplete=yes$'
+	refused small 'write error": give it room, by more memory, or by initramfs_options=size=90% \(Linux 6.18\) or root= with rootfstype=ramfs on the kernel command line; or say rd.tmpfsroot.incomplete=yes$'
 }
 
 @test "what does not fit, and onfail=continue: init starts where it is" {
