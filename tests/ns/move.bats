@@ -189,9 +189,9 @@ EOF
 
 # In PREPARE: programs that hold a library of 64 MiB, and themselves, an executable of 20 MiB.
 hold='head -c 67108864 /dev/urandom >library; cp bin/holder bin/large; head -c 20971520 /dev/urandom >>bin/large
-	sha256sum library bin/large >../sums; mkfifo ../held; exec 9<>../held; bin/large library >&9 & read -r _ holder <&9'
+	sha256sum library bin/large >../sums; mkfifo ../held; exec 6<>../held; bin/large library >&6 & read -r _ holder <&6'
 # In AFTER: they have read right bytes all the time.
-held='kill "$holder"; wait "$holder"; read -r held <&9; echo "$held"; (cd "$root"; sha256sum --quiet -c "$directory/sums"); ls -A'
+held='kill "$holder"; wait "$holder"; read -r held <&6; echo "$held"; (cd "$root"; sha256sum --quiet -c "$directory/sums"); ls -A'
 
 @test "a program goes on that has its executable and a library moved from under it" {
 	for type in ramfs tmpfs; do
