@@ -4,6 +4,7 @@
 # which there was no room.
 
 # shellcheck disable=SC2016 # the code in quotes is for the root that is booted
+# shellcheck disable=SC2030,SC2031 # bats' run sets status and output
 load namespace
 
 setup()
@@ -64,6 +65,31 @@ has_users_attributes()
 	[ "$status" -eq 0 ]
 	[[ $output == *'tmpfsroot: '?' of 7 attributes of /etc/tmpfsroot.xattrs are not set; boot with rd.debug to see which'* ]]
 	[[ $output == *'"attributes_lost": '[2-4]','* ]]
+}
+
+# in_image TYPE MAKE SAME: a tree whose attributes an image of TYPE keeps, in an initramfs, as tmpfsroot(8) mounts it.
+in_image()
+{
+	local mount="mount -t $1 -o loop /root.$1 /sysroot"
+	boot -p "$(dump .); mkdir -p sysroot dev run sys; (cd ../attributes; mkdir proc run sys dev sbin); cp -a bin ../attributes/; cp init ../attributes/sbin/
+		rm etc/tmpfsroot.xattrs; $2; ${mount//\/root.$1 \/sysroot/root.$1 sysroot}" \
+		-a 'cd "$root"; getfattr -h -R -d -m - usr | sort >../found; '"$3" -- tmpfsroot --tmpfsroot=yes /sysroot /sbin/init
+	[ "$status" -eq 0 ]
+	[ "$output" = 'init: /sbin/init  TMPFSROOT=' ]
+}
+
+@test "an erofs in the initramfs keeps all" {
+	has_users_attributes
+	grep -q erofs /proc/filesystems && command -v mkfs.erofs >/dev/null || skip "there is no erofs, or no mkfs.erofs"
+	grep -qxF '.Dl mount -t erofs -o loop /root.erofs /sysroot' "$BATS_TEST_DIRNAME/../../helper/tmpfsroot.8"
+	grep -qxF '.Dl exec tmpfsroot --tmpfsroot=yes /sysroot /sbin/init' "$BATS_TEST_DIRNAME/../../helper/tmpfsroot.8"
+	in_image erofs 'mkfs.erofs root.erofs ../attributes >/dev/null 2>&1' 'diff ../wanted ../found'
+}
+
+@test "a squashfs in the initramfs keeps all but access lists" {
+	has_users_attributes
+	in_image squashfs 'mksquashfs ../attributes root.squashfs -quiet -no-progress >/dev/null 2>&1' \
+		'grep -v posix_acl ../wanted | diff - ../found'
 }
 
 @test "a line that getfattr would not write is refused by its number" {
