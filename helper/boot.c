@@ -296,14 +296,14 @@ int boot_run(struct boot *boot)
 	} else if (result == 0) {
 		result = check_caller(boot, &plan);
 		if (result == 0 && !boot->request.init[0]) {
-			boot->found[0] = (char *)plan.init.path;
-			boot->request.init = boot->found;
+			boot->found[1] = (char *)plan.init.path;
+			boot->request.init = boot->found + 1;
 		}
-		if (result == 0 && plan.source.kind == SOURCE_FINISHED)
-			result = *plan.selinux ? selinux_label(plan.selinux, "/") : start_again();
-		else if (result == 0)
-			result = act_on(boot, &plan);
-		result = result < 0 ? result : 0;
+		if (result == 0 && plan.source.kind == SOURCE_FINISHED && *plan.selinux)
+			result = selinux_label(plan.selinux, "/");
+		if (result >= 0)
+			result = plan.source.kind == SOURCE_FINISHED ? start_again()
+								     : act_on(boot, &plan);
 	}
 	plan_free(&plan);
 	return result;

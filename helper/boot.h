@@ -22,7 +22,8 @@ enum place {
 struct boot {
 	struct options options;
 	struct request request;
-	char *found[2]; /* the request's init where it was looked for in NEWROOT */
+	char *found[3]; /* behind the first, the request's init where it was looked for in NEWROOT
+			 */
 	int proc; /* an owned descriptor of /proc */
 	enum place place;
 	double start; /* seconds on the monotonic clock */

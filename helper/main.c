@@ -286,6 +286,10 @@ static int after(struct boot *boot, int result, char **argv)
 		result = try_untouched(boot);
 	if (first && !runs)
 		(void)log_error(0, "PID 1 does not end: ask this from a shell");
+	if (first && boot->place == PLACE_NEW_ROOT && boot->request.new_root) {
+		argv = boot->request.init - 1; /* NEWROOT, which is "/" now */
+		argv[0] = (char *)"tmpfsroot";
+	}
 	if (first || (failed && result < 0 && failure_ends(&boot->options)))
 		failure_act(&boot->options, boot->proc, argv);
 	return result;

@@ -2,7 +2,6 @@
 #include "source.h"
 
 #include "log.h"
-#include "selinux.h"
 #include "sys.h"
 #include "tmpfs.h"
 #include "util.h"
@@ -159,9 +158,7 @@ int source_find(const struct options *options, const struct request *request, in
 	source->role = request->role;
 	source->makes_mounts = options->mounts && request->role != ROLE_SERVICE;
 	source->kind = SOURCE_INITRAMFS;
-	if (selinux_is_unfinished() && is_made_here(source->root_mount)) {
-		source->kind = SOURCE_FINISHED; /* but for its labels: NEWROOT has gone */
-	} else if (request->new_root) {
+	if (request->new_root) {
 		result = open_new_root(request->new_root, proc, source);
 		if (result == 0)
 			result = options->root_tmpfsroot
