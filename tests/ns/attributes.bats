@@ -135,7 +135,7 @@ none='rm -rf new; mkdir new; for i in $(seq 100); do : >new/$i; done; mount -o r
 }
 
 @test "--dry-run tells of all three" {
-	boot -n -t tmpfs -p "$(dump .)" -a unchanged -- tmpfsroot --dry-run /init
+	boot -n -k quiet -t tmpfs -p "$(dump .)" -a unchanged -- tmpfsroot --dry-run /init
 	[ "$status" -eq 0 ]
 	[[ $output == *$'\nunpacked whole: yes\nattributes to set: /etc/tmpfsroot.xattrs\nSELinux policy to load: none\n'* ]]
 }
