@@ -89,6 +89,7 @@ CALLS = {
     "unshare": ("EPERM ENOMEM", "unshare"),
     "execve": ("ENOMEM EIO", "executing"),
     "rt_sigtimedwait": ("EINTR", "MOVING sigtimedwait"),
+    "syslog": ("EPERM ENOMEM", "there is none: what cannot be read says nothing"),
     "sched_getaffinity|fadvise64": ("EINVAL", "MOVING fadvise"),
     "ioctl": ("EIO", "MOVING ioctl"),
     "close_range": ("EINVAL ENOMEM", "MOVING close_range"),
