@@ -12,16 +12,17 @@ setup_file() {
 }
 
 # machine NAME MAKER IMAGE DISK ARCHIVE... WORDS: boots the image that MAKER-image has made ("-": none), with a
-# copy of DISK where that is not "-", and these archives of selinux-disks behind it. $expect and $typed are as
+# copy of DISK where that is not "-", and these archives of selinux-disks before it. $expect and $typed are as
 # for boot.
 machine() {
 	local name=$1 maker=$2 image=$3 disk=$4 made words=${*: -1} archives=() copy=$logs/$1.img archive
 	mkdir -p "$logs"
 	made=$("$vm/selinux-disks" "$suite")
-	[ "$maker" = - ] || archives=("$("$vm/$maker-image" "$suite")/$image")
 	for archive in "${@:5:$#-5}"; do
 		archives+=("$made/$archive")
 	done
+	# the last, since it may be compressed, and end anywhere
+	[ "$maker" = - ] || archives+=("$("$vm/$maker-image" "$suite")/$image")
 	for _ in 1 2 3; do
 		[ "$disk" = - ] || cp --sparse=always "$made/$disk" "$copy"
 		"$vm/run" -m 1536 ${expect:+-e "$expect"} ${disk:+$([ "$disk" = - ] || echo -d "$copy")} \
