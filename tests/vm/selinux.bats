@@ -105,6 +105,25 @@ enforcing() {
 	enforcing tree-tools directory none
 }
 
+@test "an initramfs that has loaded the policy: the labels of the disk are kept" {
+	local tree copy=$logs/loaded.img
+	left_to_check_all 'one more boot'
+	on_its_disk none
+	tree=$("$vm/tree" "$suite" system)
+	cp --sparse=always "$("$vm/selinux-disks" "$suite")/disk.ext4" "$copy"
+	xz -dc "$tree"/builder/usr/lib/modules/*/kernel/drivers/block/virtio_blk.ko.xz >"$BATS_TEST_TMPDIR/virtio_blk.ko"
+	drive=$copy memory=1536 tiny loaded 'security=selinux systemd.getty_auto=0 rd.tmpfsroot=yes rd.tmpfsroot.onfail=poweroff' \
+		"$vm/guest/loaded:/init" "$BATS_TEST_TMPDIR/virtio_blk.ko:/virtio_blk.ko" @tmpfsroot:/usr/bin/switch_root
+	rm "$copy"
+	ended loaded
+	mounted_once loaded / tmpfs rw
+	shows loaded 'RESULT init=system_u:system_r:init_t:s0'
+	shows loaded 'RESULT shadow=system_u:object_r:shadow_t:s0'
+	shows loaded 'RESULT unlabelled=0'
+	matches loaded '^REPORT  *"selinux": "",$'
+	[ -z "$(comm -13 <(denied plain-none) <(denied loaded) | tee /dev/stderr)" ]
+}
+
 # mkinitcpio KIND NEWROOT
 mkinitcpio() {
 	command -v "${MKINITCPIO:-mkinitcpio}" >/dev/null || skip "there is no mkinitcpio in PATH, and MKINITCPIO names none"
