@@ -114,9 +114,9 @@ assert warning.startswith("/tree/a\"b\\c\nd\xe9 has gone while the tree was move
 @test "somebody opens and maps a large file that is about to be cut: they see right bytes to the end" {
 	for when in 1 3; do
 		rm -rf "${BATS_TEST_TMPDIR:?}"/*
-		boot -p "head -c 20000000 /dev/urandom >large; sha256sum <large >../sum; mkfifo ../held; exec 9<>../held
-				$(once_traced $when 'ftruncate[(].*large>' 'exec 5<large; sha256sum <&5 >../seen; exec holder /proc/self/fd/5 >&9')" \
-			-a 'read -r _ holder <&9; kill "$holder"; read -r held <&9; echo "$held"; wait
+		boot -p "head -c 20000000 /dev/urandom >large; sha256sum <large >../sum; mkfifo ../held; exec 6<>../held
+				$(once_traced $when 'ftruncate[(].*large>' 'exec 5<large; sha256sum <&5 >../seen; exec holder /proc/self/fd/5 >&6')" \
+			-a 'read -r _ holder <&6; kill "$holder"; read -r held <&6; echo "$held"; wait
 				diff ../seen ../sum; (cd "$root"; sha256sum <large | diff - "$directory/sum"); ls -A' \
 			-w 'strace -D -f -qq -y -o ../trace -e trace=ftruncate -e inject=ftruncate:delay_exit=300000' -- tmpfsroot /init
 		[ "$status" -eq 0 ]
