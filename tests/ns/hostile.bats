@@ -36,9 +36,9 @@ alive='dumptree "$root/canary" | diff ../canary.before - && dumptree ../outside 
 @test "root=tmpfsroot: such a tree in NEWROOT; what is mounted beside it is unmounted, not entered, when the rest is deleted" {
 	boot -k root=tmpfsroot -p "$canaries; mkdir -p sysroot/bin sysroot/sbin run; touch etc/initrd-release; mv tree sysroot/
 			cp bin/busybox sysroot/bin; ln -s busybox sysroot/bin/sh; cp init sysroot/sbin/init
-			mkdir -p other/point; echo other >other/file; mount -t tmpfs other other/point; echo alive >other/point/file; exec 6<other/point 7<canary
+			mkdir -p other/point; echo other >other/file; mount -t tmpfs other other/point; echo alive >other/point/file; exec 6<other/point 5<canary
 			dumptree sysroot/tree >../tree.before" \
-		-a 'dumptree "$root/tree" | diff ../tree.before -; dumptree /proc/self/fd/7/. | diff ../canary.before - && cat /proc/self/fd/6/file
+		-a 'dumptree "$root/tree" | diff ../tree.before -; dumptree /proc/self/fd/5/. | diff ../canary.before - && cat /proc/self/fd/6/file
 			dumptree ../outside | diff ../outside.before - && echo alive; [ -e other/file ] || echo deleted' \
 		-- tmpfsroot /sysroot /sbin/init
 	[ "$status" -eq 0 ]
@@ -56,7 +56,7 @@ alive='dumptree "$root/canary" | diff ../canary.before - && dumptree ../outside 
 # Whoever opens the file is kept waiting, and it grows meanwhile.
 @test "a file that has grown when it is copied: none of it is lost" {
 	local size hold
-	for kind in '0 :' '5 :' '6000000 :' '6000000 exec 8<tree/grows'; do
+	for kind in '0 :' '5 :' '6000000 :' '6000000 exec 4<tree/grows'; do
 		read -r size hold <<<"$kind"
 		rm -rf "${BATS_TEST_TMPDIR:?}"/*
 		boot -p "mkdir tree; head -c $size /dev/zero >tree/grows; touch ../moving; ($hold; while [ -e ../moving ]; do
@@ -74,7 +74,7 @@ alive='dumptree "$root/canary" | diff ../canary.before - && dumptree ../outside 
 # Likewise it is cut, or unlinked. A large one is opened to be looked at first.
 @test "a file that has shrunk or vanished when it is copied: moved as it is then, or all is given back" {
 	local size left hold change outcome
-	for kind in '5 0 :' '5 2 :' '6000000 0 :' '6000000 2 :' '6000000 5000000 exec 8<tree/less'; do
+	for kind in '5 0 :' '5 2 :' '6000000 0 :' '6000000 2 :' '6000000 5000000 exec 4<tree/less'; do
 		read -r size left hold <<<"$kind"
 		rm -rf "${BATS_TEST_TMPDIR:?}"/*
 		change="truncate -s $left tree/less"
@@ -102,7 +102,7 @@ alive='dumptree "$root/canary" | diff ../canary.before - && dumptree ../outside 
 @test "a name of all kinds of bytes in a warning: the report is JSON, and has them" {
 	boot -p 'export name=$(printf "a\"b\\\\c\nd\351"); mkdir tree; echo x >"tree/$name"
 			echo "cat /run/tmpfsroot/report.json" >probe'$'\n'"$(once_traced 1 openat 'rm "tree/$name"')" \
-		-a wait -w 'strace -D -f -qq -o ../trace -P "$name" -e trace=openat -e inject=openat:delay_enter=1000000' -- tmpfsroot /init
+		-a wait -w 'strace -D -f -qq -o ../trace -P "$name" -e trace=openat -e inject=openat:delay_enter=3000000' -- tmpfsroot /init
 	[ "$status" -eq 0 ]
 	sed -n '/^{/,/^}/p' <<<"$output" | python3 -c 'import json, sys
 warning, = json.load(sys.stdin)["warnings"]

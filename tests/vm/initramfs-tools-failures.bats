@@ -77,7 +77,7 @@ $asks" machine break-init image - root=tmpfsroot "init=$program" break=init debu
 	matches break-init "^\+ /sbin/run-init -n /root $program\$"
 	for name in break break-init; do
 		shows "$name" 'Spawning shell within the initramfs'
-		matches "$name" '^SHELL 42'
+		matches "$name" '^(\(initramfs\) )?SHELL 42' # behind what the shell shows, or in its place
 	done
 	in_memory break realroot
 	in_memory break-init initramfs
