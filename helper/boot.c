@@ -200,8 +200,8 @@ static int move_and_switch(struct attempt *attempt)
 
 	if (result == 0)
 		result = carry_begin(&plan->source, &attempt->carried, attempt->clone);
-	if (result == 0)
-		result = plan_copies(plan) ? move(attempt) : 0;
+	if (result == 0 && plan_copies(plan))
+		result = move(attempt);
 	if (result == 0 && plan_copies(plan))
 		result = carry_anew(&plan->source, &attempt->carried, attempt->target);
 	if (result == 0)

@@ -23,13 +23,18 @@
 /* Is there while the new root has not got its labels. */
 #define UNLABELLED "/run/tmpfsroot/unlabelled"
 
-/* Before a policy is loaded every process has the context "kernel". */
-static bool is_waiting(int proc)
+/* Before a policy is loaded every process has the context "kernel". Returns 1, 0, or a negative
+ * errno, logged: labels may be missing then. */
+static int is_waiting(int proc)
 {
 	auto_free char *context = NULL;
+	int result = read_file(proc, "self/attr/current", &context, NULL);
 
-	return read_file(proc, "self/attr/current", &context, NULL) == 0 &&
-	       strcmp(context, "kernel") == 0;
+	if (result == -EINVAL || result == -ENOENT) /* a kernel without such contexts */
+		return 0;
+	if (result < 0)
+		return log_error(result, "reading /proc/self/attr/current");
+	return strcmp(context, "kernel") == 0;
 }
 
 bool selinux_is_unfinished(void)
@@ -69,11 +74,17 @@ static const char *mode_of(const char *text)
 int selinux_plan(const struct options *options, int proc, int tree, const char **mode)
 {
 	static const char *const programs[] = { LOAD_POLICY, SETFILES, "/bin/sh" };
-	bool asked = options->selinux && (is_waiting(proc) || selinux_is_unfinished());
-	auto_close int fd = asked ? sys_open_in_root(tree, CONFIG, O_RDONLY | O_CLOEXEC) : -ENOENT;
+	int waiting = !options->selinux		? 0
+		      : selinux_is_unfinished() ? 1
+						: is_waiting(proc),
+	    result;
+	auto_close int fd = waiting > 0 ? sys_open_in_root(tree, CONFIG, O_RDONLY | O_CLOEXEC)
+					: -ENOENT;
 	auto_free char *text = NULL;
-	int result = fd < 0 ? fd : read_fd(fd, &text, NULL);
 
+	if (waiting < 0)
+		return waiting;
+	result = fd < 0 ? fd : read_fd(fd, &text, NULL);
 	if (result < 0)
 		return result == -ENOENT ? 0 : log_error(result, "reading /" CONFIG);
 	*mode = mode_of(text);

@@ -64,6 +64,12 @@ leaves()
 	[[ $output != *load_policy* && $output == *'"selinux": "",'* ]]
 }
 
+@test "where it cannot be told whether a policy is loaded, that is refused" {
+	boot -k quiet -w 'sh -c "mount --bind proc/1/mem proc/1/attr/current; exec \"\$@\"" -' -p "$(system .)" -a unchanged -- tmpfsroot --onfail=reboot /init
+	[ "$status" -eq 129 ]
+	[[ $output == 'tmpfsroot: reading /proc/self/attr/current: I'*' error'* ]]
+}
+
 @test "a real root is labelled, too" {
 	boot -k quiet -w "$waits" -p "mkdir new ../real; cp init ../real/; $(system ../real); mkdir ../real/proc ../real/dev ../real/sys
 			mount -t tmpfs real new; cp -a ../real/. new/" \
