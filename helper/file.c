@@ -30,8 +30,27 @@ int file_begin(struct file_worker *worker, struct file_move *move)
 	return worker->buffer ? 0 : log_error(ENOMEM, "starting the move");
 }
 
+/* Leaves the descriptor open until the batch ends, if it follows the others of the batch. */
+static void close_later(struct file_worker *worker, int *fd)
+{
+	if (worker->open == 0)
+		worker->first = (unsigned)*fd;
+	if ((unsigned)*fd != worker->first + worker->open)
+		return;
+	worker->open++;
+	*fd = -1;
+}
+
+static void close_batch(struct file_worker *worker)
+{
+	if (worker->open > 0)
+		(void)sys_close_range(worker->first, worker->first + worker->open - 1);
+	worker->open = 0;
+}
+
 void file_end(struct file_worker *worker)
 {
+	close_batch(worker);
 	attributes_free(&worker->attributes);
 	free(worker->buffer);
 }
@@ -57,6 +76,7 @@ int file_flush(struct file_worker *worker, const struct tree_item *directory, in
 	worker->count = 0; /* after a failure the names are in both trees, which the way back knows
 			    */
 	worker->used = 0;
+	close_batch(worker);
 	for (; count > 0; count--, name += strlen(name) + 1)
 		if (unlinkat(from, name, 0) != 0 &&
 				errno != EBUSY && /* a mount is on it; it goes with the old root */
@@ -69,17 +89,21 @@ int file_flush(struct file_worker *worker, const struct tree_item *directory, in
 }
 
 /* The target has all of the file. Its name leaves the source in a batch, so that the pages just
- * freed are the next ones written to. */
-static int release(const struct file *file, uint64_t bytes)
+ * freed are the next ones written to; COPY's descriptors (or NULL) are closed together, too. */
+static int release(const struct file *file, struct copy *copy)
 {
 	struct file_worker *worker = file->worker;
 	size_t length = strlen(file->name) + 1;
 
 	if (!worker->move->release || file->st->nlink > 1)
 		return 0;
+	if (copy) {
+		close_later(worker, &copy->source);
+		close_later(worker, &copy->target);
+		worker->bytes += copy->copied;
+	}
 	memcpy(worker->names + worker->used, file->name, length);
 	worker->used += length;
-	worker->bytes += bytes;
 	worker->count++;
 	if (worker->count < FILE_BATCH_NAMES && worker->bytes < FILE_BATCH_BYTES)
 		return 0;
@@ -363,7 +387,7 @@ static int fill(const struct file *file, struct copy *copy, enum lease lease)
 	if (result == 0)
 		result = file_set_metadata(file, copy->target, &metadata, true);
 	if (result == 0)
-		result = may_cut ? release_cut(file, copy, leased) : release(file, copy->copied);
+		result = may_cut ? release_cut(file, copy, leased) : release(file, copy);
 	if (result < 0 && end < copy->size)
 		(void)put_end_back(file, copy, end);
 	return result;
@@ -402,11 +426,20 @@ static int make_regular(const struct file *file, int *target)
 	return 0;
 }
 
+static int move_open(const struct file *file, struct copy *copy)
+{
+	int result = load_attributes(file, copy->source, NULL);
+
+	if (result == 0)
+		result = make_regular(file, &copy->target);
+	return result == 0 ? fill(file, copy, lease_of(file, copy->source)) : result;
+}
+
 static int move_regular(const struct file *file)
 {
 	struct file_worker *worker = file->worker;
-	auto_close int source = open_source(file), target = -1;
-	struct copy copy = { .source = source,
+	struct copy copy = { .source = open_source(file),
+		.target = -1,
 		.size = file->st->size,
 		.dense = file->st->blocks * 512 >= file->st->size &&
 			 (worker->move->release || file->st->size <= TREE_LARGE),
@@ -415,20 +448,17 @@ static int move_regular(const struct file *file)
 	char path[TREE_PATH];
 	int result;
 
-	if (source < 0 && errno == ENOENT) {
+	if (copy.source < 0 && errno == ENOENT) {
 		(void)log_warning(0, "%s has gone while the tree was moved",
 				tree_path(file->directory, file->name, path));
 		return 0;
 	}
-	if (source < 0)
+	if (copy.source < 0)
 		return failed(file, "open", errno);
-	result = load_attributes(file, source, NULL);
-	if (result == 0)
-		result = make_regular(file, &target);
-	if (result < 0)
-		return result;
-	copy.target = target;
-	return fill(file, &copy, lease_of(file, source));
+	result = move_open(file, &copy);
+	close_fd(&copy.source);
+	close_fd(&copy.target);
+	return result;
 }
 
 /* Makes the file, or where another of its names was made before, a link to that. The lock is held
@@ -470,7 +500,7 @@ static int move_single(const struct file *file)
 	if (S_ISREG(file->st->mode))
 		return move_regular(file);
 	result = make_special(file);
-	return result == 0 ? release(file, 0) : result;
+	return result == 0 ? release(file, NULL) : result;
 }
 
 int file_move(const struct file *file)

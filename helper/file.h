@@ -37,14 +37,15 @@ struct file_move {
 #define FILE_BATCH_NAMES 32
 #define FILE_BATCH_BYTES (1024UL * 1024)
 
-/* A worker's own. The names in the batch are copied, and wait to be taken from the source
- * directory. */
+/* A worker's own. The files in the batch are copied; their names wait to be taken from the
+ * source directory, and their descriptors to be closed. */
 struct file_worker {
 	struct file_move *move;
 	char *buffer; /* COPY_BUFFER bytes */
 	struct attributes attributes;
 	bool made; /* the name is new in the target */
 	unsigned count; /* names in the batch */
+	unsigned first, open; /* of descriptors: the lowest, and how many there are */
 	size_t used; /* bytes of the names */
 	uint64_t bytes; /* bytes of the files */
 	char names[FILE_BATCH_NAMES * (NAME_MAX + 1)];

@@ -162,6 +162,12 @@ static inline int sys_openat2(int dir, const char *path, int flags, uint64_t res
 	return result;
 }
 
+/* Closes the descriptors from FIRST to LAST. */
+static inline int sys_close_range(unsigned first, unsigned last)
+{
+	return sys_result(syscall(SYS_close_range, first, last, 0U));
+}
+
 /* Opens PATH with ROOT as its "/": symlinks and ".." do not lead out of it. */
 static inline int sys_open_in_root(int root, const char *path, int flags)
 {

@@ -217,7 +217,7 @@ static void *start_thread(void *argument)
 		work(run);
 	/* A thread is joined before the kernel has closed its files, and they hold mounts. */
 	if (!error)
-		(void)syscall(SYS_close_range, 0U, ~0U, 0U);
+		(void)sys_close_range(0, ~0U);
 	return NULL;
 }
 
