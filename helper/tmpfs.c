@@ -239,7 +239,8 @@ void tmpfs_end_huge(int target)
 	int result = set_huge(target, "never");
 
 	if (result < 0)
-		(void)log_warning(result, "the new tmpfs keeps huge=within_size: setting huge=never");
+		(void)log_warning(
+				result, "the new tmpfs keeps huge=within_size: setting huge=never");
 }
 
 int tmpfs_attach(int tmpfs)

@@ -28,9 +28,9 @@ int tmpfs_make(const char *list, const struct tmpfs_space *need, uint64_t memory
 		struct tmpfs_space *limit);
 
 /*
- * Lets the kernel take more than a page at a time for each file that is written to the mount TARGET,
- * made with the options of LIST: huge=within_size. Files without holes take no more memory by it,
- * and are written in half of the time; so it is for the move of a tree without holes, and
+ * Lets the kernel take more than a page at a time for each file that is written to the mount
+ * TARGET, made with the options of LIST: huge=within_size. Files without holes take no more memory
+ * by it, and are written in half of the time; so it is for the move of a tree without holes, and
  * tmpfs_end_huge() goes back to huge=never. Returns false, and changes nothing, where LIST has a
  * huge= of its own, where the kernel's default is another one than huge=never, and before Linux
  * 6.14, which takes a whole huge page for the end of a file.
