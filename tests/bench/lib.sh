@@ -95,7 +95,7 @@ contend() {
 	case $contender in
 	ours) "$@" -b "$work/source" /tmpfsroot /init ;;
 	one) taskset -c 0 "$@" -b "$work/source" /tmpfsroot /init ;;
-	plain) "$@" "$programs/plain" "$work/source" "$work/target" ;;
+	plain) taskset -c 0 "$@" "$programs/plain" "$work/source" "$work/target" ;;
 	*)
 		case $contender in
 		cp) script='cp -a . "$1"' ;;

@@ -15,5 +15,7 @@ load namespace
 	time='[0-9]+\.[0-9]{3}'
 	grep -qE "^ours, all workers +\| $time / $time s, \+[0-9]+ / [0-9]+ MB +$" <<<"$output"
 	grep -qE "^limit: memory copy, 2 threads +\| $time s +$" <<<"$output"
-	grep -qE '^peak, MB, tmpfs +\| ' <<<"$output"
+	spread='[0-9.]+ \([0-9.]+-[0-9.]+\)'
+	grep -qE "^both limits \(the bar\), ramfs +\| $spread of 0\.30 (yes|NO) +$" <<<"$output"
+	grep -qE "^peak, MB \(the bar\), tmpfs +\| $spread of 20 (yes|NO) +$" <<<"$output"
 }
