@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
@@ -177,6 +178,7 @@ struct status {
 	const struct mount *root; /* or NULL: "/" is not the root of a mount */
 	struct stat st;
 	struct statfs fs;
+	struct utsname kernel;
 	bool ours, parent;
 	enum answer pivot_root;
 	char *report; /* or NULL */
@@ -189,7 +191,8 @@ static int find_status(int proc, struct status *status)
 
 	if (result == 0)
 		result = sys_stat(AT_FDCWD, "/", &st);
-	if (result == 0 && (stat("/", &status->st) != 0 || statfs("/", &status->fs) != 0))
+	if (result == 0 && (stat("/", &status->st) != 0 || statfs("/", &status->fs) != 0 ||
+					   uname(&status->kernel) != 0))
 		result = -errno;
 	if (result < 0)
 		return log_error(result, "looking at /");
@@ -203,12 +206,29 @@ static int find_status(int proc, struct status *status)
 	return 0;
 }
 
+/* The kernel calls its first root rootfs; this tells what that is. NULL: / is on a disk. */
+static const char *memory_type(const struct status *status)
+{
+	uint32_t type = (uint32_t)status->fs.f_type;
+
+	return type == RAMFS_FS_MAGIC ? "ramfs" : type == TMPFS_FS_MAGIC ? "tmpfs" : NULL;
+}
+
+/* Since Linux 7.0 the kernel's first root lies on an empty file system, nullfs. */
+static bool has_nullfs(void)
+{
+	return is_linux_at_least(7, 0);
+}
+
 static void print_json(const struct status *status, FILE *out)
 {
 	static const char *const answers[] = { "false", "true", "null" };
+	const char *memory = memory_type(status);
 
 	(void)fprintf(out, "{\n\"version\": \"%s\",\n\"root\": { \"type\": ", TMPFSROOT_VERSION);
 	put_json_string(out, status->root ? status->root->type : "");
+	(void)fputs(", \"memory\": ", out);
+	put_json_string(out, memory ? memory : "");
 	(void)fputs(", \"source\": ", out);
 	put_json_string(out, status->root ? status->root->source : "");
 	(void)fprintf(out,
@@ -223,7 +243,11 @@ static void print_json(const struct status *status, FILE *out)
 					(unsigned long long)status->fs.f_bsize,
 			(unsigned long long)status->fs.f_files,
 			(unsigned long long)status->fs.f_ffree);
-	(void)fprintf(out, "\"pivot_root\": %s,\n\"boot\": %s}\n", answers[status->pivot_root],
+	(void)fprintf(out,
+			"\"kernel\": { \"release\": \"%s\", \"nullfs\": %s },\n\"pivot_root\": "
+			"%s,\n"
+			"\"boot\": %s}\n",
+			status->kernel.release, answers[has_nullfs()], answers[status->pivot_root],
 			status->report ? status->report : "null\n");
 }
 
@@ -244,17 +268,22 @@ static void print_text(const struct status *status, FILE *out)
 	static const char *const answers[] = { "does not work here", "works",
 		"could not be tried" };
 	unsigned long long block = (unsigned long long)status->fs.f_bsize;
+	bool rootfs = status->root && strcmp(status->root->type, "rootfs") == 0 &&
+		      memory_type(status);
 	char all[SIZE_TEXT], left[SIZE_TEXT];
 
-	(void)fprintf(out, "root: %s (%s), mode %04o, %s%s\n",
-			status->root ? status->root->type : "unknown",
+	(void)fprintf(out, "root: %s%s%s (%s), mode %04o, %s%s\n",
+			status->root ? status->root->type : "unknown", rootfs ? ", a " : "",
+			rootfs ? memory_type(status) : "",
 			status->root ? status->root->source : "not a mount",
 			status->st.st_mode & 07777U,
 			status->parent ? "a mount with a parent" : "a mount without a parent",
 			status->ours ? ", made by tmpfsroot" : "");
 	(void)fprintf(out, "space: %s, %s free\n", size_text(status->fs.f_blocks * block, all),
 			size_text(status->fs.f_bfree * block, left));
-	(void)fprintf(out, "pivot_root: %s\n", answers[status->pivot_root]);
+	(void)fprintf(out, "pivot_root: %s\nkernel: Linux %s%s\n", answers[status->pivot_root],
+			status->kernel.release,
+			has_nullfs() ? ", which has a nullfs below its first root" : "");
 	if (status->report)
 		print_summary(status->report, out);
 	else

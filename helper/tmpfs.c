@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <sys/vfs.h>
 
 #define OPTION_MAX 256
@@ -199,15 +198,6 @@ int tmpfs_make(const char *list, const struct tmpfs_space *need, uint64_t memory
 	limit->bytes = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
 	limit->inodes = (uint64_t)fs.f_files;
 	return take_fd(&mount);
-}
-
-static bool is_linux_at_least(unsigned wanted_major, unsigned wanted_minor)
-{
-	struct utsname name;
-	unsigned major, minor;
-
-	return uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
-	       (major > wanted_major || (major == wanted_major && minor >= wanted_minor));
 }
 
 /* True if files get huge pages, whose size is then their block size, or if that cannot be told. */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 void close_fd(int *fd)
@@ -42,6 +43,15 @@ bool is_due(atomic_uint_fast64_t *next, unsigned interval)
 	uint64_t now = milliseconds_now();
 
 	return now >= due && atomic_compare_exchange_strong(next, &due, now + interval);
+}
+
+bool is_linux_at_least(unsigned major, unsigned minor)
+{
+	struct utsname name;
+	unsigned has, has_minor;
+
+	return uname(&name) == 0 && sscanf(name.release, "%u.%u", &has, &has_minor) == 2 &&
+	       (has > major || (has == major && has_minor >= minor));
 }
 
 int read_file(int dir, const char *path, char **text, size_t *length)

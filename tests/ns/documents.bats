@@ -42,7 +42,7 @@ completes() {
 	python3 - "$output" "$(stat -c %a /)" <<-'END'
 		import json, sys
 		status = json.loads(sys.argv[1])
-		assert set(status) == {"version", "root", "pivot_root", "boot"}, status
+		assert set(status) == {"version", "root", "kernel", "pivot_root", "boot"}, status
 		assert int(status["root"]["mode"], 8) == int(sys.argv[2], 8), status
 		assert status["pivot_root"] in (True, False, None), status
 	END

@@ -44,10 +44,11 @@ load namespace
 @test "--status before and after" {
 	boot -k '' -p 'echo tmpfsroot --status >probe' -- sh -c 'tmpfsroot --status; exec tmpfsroot /init'
 	[[ "${lines[0]}" == "root: ramfs (old-root), mode 0755, a mount with a parent" ]]
-	[[ "${lines[3]}" == "boot: not by tmpfsroot,"* ]]
-	[[ "${lines[5]}" == "root: tmpfs (tmpfsroot), mode 0755, a mount with a parent, made by tmpfsroot" ]]
-	[[ "${lines[7]}" == "pivot_root: works" ]]
-	[[ "${lines[8]}" == "boot: / is a tmpfs: "*" entries, "*" (/run/tmpfsroot/report.json)" ]]
+	[[ "${lines[4]}" == "boot: not by tmpfsroot,"* ]]
+	[[ "${lines[6]}" == "root: tmpfs (tmpfsroot), mode 0755, a mount with a parent, made by tmpfsroot" ]]
+	[[ "${lines[8]}" == "pivot_root: works" ]]
+	[[ "${lines[9]}" == "kernel: Linux $(uname -r)"* ]]
+	[[ "${lines[10]}" == "boot: / is a tmpfs: "*" entries, "*" (/run/tmpfsroot/report.json)" ]]
 }
 
 @test "--status=json is JSON and holds the report" {
@@ -64,5 +65,5 @@ EOF
 @test "--status of a root made here whose /run was mounted over" {
 	boot -k '' -p 'echo "mount -t tmpfs over /run; tmpfsroot --status" >probe' -- tmpfsroot /init
 	[[ "${lines[1]}" == *', made by tmpfsroot' ]]
-	[ "${lines[4]}" = 'boot: /run/tmpfsroot/report.json is not there any more' ]
+	[ "${lines[5]}" = 'boot: /run/tmpfsroot/report.json is not there any more' ]
 }

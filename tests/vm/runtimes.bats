@@ -64,11 +64,13 @@ api_mounts() {
 
 # From Linux 7.0 on pivot_root works without us, too.
 four_runtimes() {
+	local nullfs=false
 	pair "$1"
 	case $suite in
-	forky) works "$before" ;;
+	forky) works "$before" && nullfs=true ;;
 	*) pivot_root_fails "$before" ;;
 	esac
+	matches "$before" "^RESULT status=.*\"type\": \"rootfs\", \"memory\": \"$1\".*\"nullfs\": $nullfs"
 	works "$after"
 }
 
