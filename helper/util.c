@@ -48,10 +48,14 @@ bool is_due(atomic_uint_fast64_t *next, unsigned interval)
 bool is_linux_at_least(unsigned major, unsigned minor)
 {
 	struct utsname name;
-	unsigned has, has_minor;
+	unsigned long has, has_minor;
+	char *rest;
 
-	return uname(&name) == 0 && sscanf(name.release, "%u.%u", &has, &has_minor) == 2 &&
-	       (has > major || (has == major && has_minor >= minor));
+	if (uname(&name) != 0)
+		return false;
+	has = strtoul(name.release, &rest, 10);
+	has_minor = *rest == '.' ? strtoul(rest + 1, NULL, 10) : 0;
+	return has > major || (has == major && has_minor >= minor);
 }
 
 int read_file(int dir, const char *path, char **text, size_t *length)
