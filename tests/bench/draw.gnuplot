@@ -31,15 +31,15 @@ stats 'bytes-tmpfs' using (log($2 / $1)) name 'B' nooutput
 stats 'files-tmpfs' using (log($2 / $1)) name 'F' nooutput
 set title 'Files of 1 MiB'
 set xlabel 'MiB'
-set xtics (64, 256, 1024, 4096)
-set xrange [50:5200]
+set xtics (64, 256, 1024, 4096, 16384)
+set xrange [50:20000]
 plot 'bytes-tmpfs' with linespoints title 'tmpfs' linecolor '#c03030' linewidth 2 pointtype 7 pointsize 0.5, \
 	'bytes-ramfs' with linespoints title 'ramfs' linecolor '#3060c0' linewidth 2 pointtype 7 pointsize 0.5, \
 	exp(B_median) * x title 'linear' dashtype 3 linecolor '#808080'
 set title 'Files of 1 KiB'
 set xlabel 'files'
-set xtics ('1,000' 1000, '10,000' 10000, '100,000' 100000)
-set xrange [800:260000]
+set xtics ('1,000' 1000, '10,000' 10000, '100,000' 100000, '1,000,000' 1000000)
+set xrange [800:1300000]
 plot 'files-tmpfs' with linespoints title 'tmpfs' linecolor '#c03030' linewidth 2 pointtype 7 pointsize 0.5, \
 	'files-ramfs' with linespoints title 'ramfs' linecolor '#3060c0' linewidth 2 pointtype 7 pointsize 0.5, \
 	exp(F_median) * x title 'linear' dashtype 3 linecolor '#808080'

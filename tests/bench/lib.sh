@@ -70,7 +70,7 @@ enter() {
 
 # fill TYPE TREE: a new source; TREE is A, or the last arguments of maketree with commas between.
 fill() {
-	mount -t "$1" bench "$work/source"
+	mount -t "$1" -o size=90% bench "$work/source" # a ramfs has no limit and ignores it
 	chmod 0755 "$work/source"
 	case $2 in
 	A) tar -C "$work/source" -xpf "$TMPFSROOT_BENCH" ;;
@@ -78,7 +78,7 @@ fill() {
 	esac
 	cp "$helper" "$work/source/tmpfsroot"
 	cp "$programs/measure" "$work/source/init"
-	mount -t tmpfs bench "$work/target"
+	mount -t tmpfs -o size=90% bench "$work/target"
 }
 
 empty() {
