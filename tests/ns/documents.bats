@@ -322,14 +322,14 @@ sysroot='mkdir -p sysroot dev run sys; mount -t ramfs real sysroot; mkdir sysroo
 	local dir=$BATS_TEST_TMPDIR/archive
 	mkdir -p "$dir/build/static" "$dir/first/etc"
 	cp "$top/build/static/tmpfsroot" "$dir/build/static/"
-	(cd "$dir/first" && find . | cpio --quiet -o -H newc) >"$dir/initramfs.cpio"
+	(cd "$dir/first" && find . | cpio --quiet -o -H newc) >"$dir/initramfs.img"
 	awk '/^```sh$/ { on = 1; next } /^```$/ { exit } on' "$top/README.md" |
 		sed '/^make /d' >"$dir/commands"
 	[ -s "$dir/commands" ]
 	(cd "$dir" && sh -eu commands)
 	cpio --quiet -t <"$dir/more.cpio" | grep -qx usr/bin/tmpfsroot
-	[ "$(stat -c %s "$dir/initramfs-tmpfsroot.cpio")" = \
-		"$(cat "$dir/initramfs.cpio" "$dir/more.cpio" | wc -c)" ]
+	[ "$(stat -c %s "$dir/initramfs-tmpfsroot.img")" = \
+		"$(cat "$dir/initramfs.img" "$dir/more.cpio" | wc -c)" ]
 }
 
 @test "the manual pages render: every section, no macro, no line that is too wide" {

@@ -156,7 +156,7 @@ documented() {
 		documented README.md 'dracut --add tmpfsroot --install PROGRAM small.img # root=tmpfsroot init=PROGRAM'
 		documented README.md 'dracut --add tmpfsroot disk.img # root=LABEL=system rd.tmpfsroot=yes'
 		documented README.md 'dracut --add tmpfsroot --add dmsquash-live live.img'
-		documented README.md '    root=live:LABEL=medium rd.live.overlay.overlayfs=1 rd.tmpfsroot=yes # on the kernel command line'
+		documented README.md '    root=live:LABEL=MEDIUM rd.live.overlay.overlayfs=1 rd.tmpfsroot=yes # on the kernel command line'
 		documented helper/tmpfsroot.8 'dracut --add tmpfsroot --include TREE /sysroot memory.img'
 		;;
 	mkinitcpio)
