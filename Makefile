@@ -130,7 +130,7 @@ install: all
 	$(INSTALL) -D -m 0644 helper/tmpfsroot.bash $(DESTDIR)$(completionsdir)/tmpfsroot
 	for name in switch_root run-init; do ln -sf tmpfsroot $(DESTDIR)$(completionsdir)/$$name || exit; done
 	$(INSTALL) -D -m 0644 helper/tmpfsroot.conf $(DESTDIR)$(prefix)/share/doc/tmpfsroot/tmpfsroot.conf.example
-	$(INSTALL) -D -m 0644 modules.d/dracut.conf $(DESTDIR)$(prefix)/share/doc/tmpfsroot/dracut.conf.example
+	$(INSTALL) -D -m 0644 modules.d/50-tmpfsroot.conf $(DESTDIR)$(prefix)/share/doc/tmpfsroot/50-tmpfsroot.conf
 	$(INSTALL) -D -m 0755 -t $(DESTDIR)$(dracutmodulesdir)/50tmpfsroot $(filter %.sh,$(DRACUT))
 	$(INSTALL) -m 0644 -t $(DESTDIR)$(dracutmodulesdir)/50tmpfsroot $(filter-out %.sh,$(DRACUT))
 	for file in $(INITCPIO); do $(INSTALL) -D -m 0644 hooks/mkinitcpio/$$file $(DESTDIR)$(initcpiodir)/$$file || exit; done

@@ -184,6 +184,6 @@ installs() {
 @test "the example for dracut.conf.d adds the module to what is there" {
 	add_dracutmodules=' base '
 	# shellcheck source=/dev/null
-	source "$top/modules.d/dracut.conf"
+	source "$top/modules.d/50-tmpfsroot.conf"
 	[ "$add_dracutmodules" = ' base  tmpfsroot ' ]
 }

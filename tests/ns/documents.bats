@@ -303,7 +303,7 @@ sysroot='mkdir -p sysroot dev run sys; mount -t ramfs real sysroot; mkdir sysroo
 		usr/share/bash-completion/completions/run-init tmpfsroot
 		usr/share/bash-completion/completions/switch_root tmpfsroot
 		usr/share/bash-completion/completions/tmpfsroot 644
-		usr/share/doc/tmpfsroot/dracut.conf.example 644
+		usr/share/doc/tmpfsroot/50-tmpfsroot.conf 644
 		usr/share/doc/tmpfsroot/tmpfsroot.conf.example 644
 		usr/share/initramfs-tools/conf-hooks.d/tmpfsroot 755
 		usr/share/initramfs-tools/hooks/tmpfsroot 755
