@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-VERSION = 0.1.0
+VERSION = 0.2.0
 
 prefix = /usr
 bindir = $(prefix)/bin

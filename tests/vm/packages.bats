@@ -23,10 +23,28 @@ setup_file() {
 	made "$tarball"
 	tar -C "$BATS_TEST_TMPDIR" -xf "$tarball"
 	[ ! -e "$BATS_TEST_TMPDIR/tmpfsroot-$version/.git" ]
-	run -0 grep -rl '@VERSION@\|@DATE@\|@DAY@' "$BATS_TEST_TMPDIR/tmpfsroot-$version/packaging"
+	run -0 grep -rl '@VERSION@\|@DATE@\|@DAY@\|@CHANGES@' "$BATS_TEST_TMPDIR/tmpfsroot-$version/packaging"
 	[ "$output" = "$BATS_TEST_TMPDIR/tmpfsroot-$version/packaging/dist" ]
 	make -s -C "$BATS_TEST_TMPDIR/tmpfsroot-$version" dist
 	cmp "$tarball" "$BATS_TEST_TMPDIR/tmpfsroot-$version/build/tmpfsroot-$version.tar.gz"
+}
+
+@test "the lists of changes of all kinds say the same, and each begins with this version" {
+	local words
+	made "$top/build/arch/tmpfsroot-$version-1-x86_64.pkg.tar.gz"
+	mkdir "$BATS_TEST_TMPDIR/deb"
+	dpkg-deb -x "$top/build/deb/tmpfsroot_$version-1~local_amd64.deb" "$BATS_TEST_TMPDIR/deb"
+	zcat "$BATS_TEST_TMPDIR/deb/usr/share/doc/tmpfsroot/changelog.Debian.gz" >"$BATS_TEST_TMPDIR/deb.txt"
+	rpm -qp --changelog "$top/build/rpm/tmpfsroot-$version-1.x86_64.rpm" >"$BATS_TEST_TMPDIR/rpm.txt"
+	bsdtar -xOf "$top/build/arch/tmpfsroot-$version-1-x86_64.pkg.tar.gz" .CHANGELOG >"$BATS_TEST_TMPDIR/arch.txt"
+	words=$(grep -o '[[:alnum:]].*' "$top/packaging/changes" | wc -l)
+	[ "$words" -gt 5 ]
+	for kind in deb rpm arch; do
+		head -n 1 "$BATS_TEST_TMPDIR/$kind.txt" | grep -F "$version-1"
+		diff <(grep -o '[[:alnum:]/].*' "$top/packaging/changes") \
+			<(grep -o '[[:alnum:]/].*' "$BATS_TEST_TMPDIR/$kind.txt" | sed -n "2,$((words + 1))p")
+		grep -F 'First version.' "$BATS_TEST_TMPDIR/$kind.txt"
+	done
 }
 
 @test "lintian and rpmlint have nothing to say" {
