@@ -38,6 +38,14 @@ for_none() {
 	fi
 }
 
+@test "MKINITCPIO_HOOKS and MKINITCPIO_INSTALL name the source tree as -D does" {
+	local images
+	images=$("$vm/$maker-image" "$suite")
+	[ -e "$images/$kind-variables.list" ] || skip "this mkinitcpio has no such variables, which came with 41"
+	[ "$(sed -n '/\[tmpfsroot\]/,$p' "$images/$kind-variables.log" | grep -c ERROR)" = 0 ]
+	diff "$images/$kind-checkout.list" "$images/$kind-variables.list"
+}
+
 @test "mkinitcpio -H tmpfsroot names the words and what they need" {
 	local word images
 	images=$("$vm/$maker-image" "$suite")
