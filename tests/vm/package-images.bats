@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The packages: built again elsewhere, installed by their own package managers, images made of what they install
-# and booted, and removed. With Debian's packages that is done in Debian 12 and 13, with the others in a
-# Debian 12, for want of a system of theirs.
+# and booted, removed, and installed as an update. With Debian's packages that is done in Debian 12 and 13, with the
+# others in a Debian 12, for want of a system of theirs.
 
 # shellcheck disable=SC2030,SC2031 # output is set by bats' run
 # shellcheck source=SCRIPTDIR/packages.bash
@@ -13,6 +13,7 @@ setup_file() {
 	local suite
 	export LC_ALL=C
 	build
+	build_before
 	for suite in deb-bookworm deb-trixie rpm-bookworm arch-bookworm; do
 		"$vm/package-image" "${suite#*-}" "${suite%-*}" >"$logs/package-$suite" 2>"$logs/package-$suite.log" || :
 	done
@@ -143,6 +144,7 @@ in_memory() {
 	[[ $(result "$1" mount) == *'/ tmpfs tmpfsroot '* ]]
 	shows "$1" 'RESULT root_has_parent=yes'
 	shows "$1" 'RESULT disk_mounts=0'
+	matches "$1" "^REPORT  *\"version\": \"${version//./\\.}\",\$"
 	matches "$1" '^REPORT  *"source": "realroot",$'
 	matches "$1" '^REPORT  *"warnings": \[\]$'
 }
@@ -157,4 +159,30 @@ in_memory() {
 @test "rpm, arch: images of the installed packages boot, by dracut" {
 	boots rpm-bookworm dracut
 	boots arch-bookworm dracut
+}
+
+# updates KIND-SUITE: from 0.1.0 the files become those of a new system, the settings stay, and so does the image
+# until it is made again; then it boots, with the new program.
+updates() {
+	local out settings=' etc/\(dracut.conf.d\|initramfs-tools/conf.d\)/tmpfsroot'
+	out=$(image_of "$1")
+	grep ' usr/share/doc/tmpfsroot/dracut.conf.example ' "$out/old.files"
+	grep "$settings" "$out/updated.files"
+	diff <(grep "$settings" "$out/old.files") <(grep "$settings" "$out/updated.files")
+	diff "$out/installed.files" <(grep -v "$settings" "$out/updated.files")
+	diff "$out/old.boot" "$out/updated.boot"
+	run -1 diff -q "$out/before.boot" "$out/old.boot"
+	boots "$1" updated
+}
+@test "Debian 12, apt: a system with 0.1.0 is updated, and boots by initramfs-tools" {
+	updates deb-bookworm
+}
+@test "Debian 13, apt: a system with 0.1.0 is updated, and boots by initramfs-tools" {
+	updates deb-trixie
+}
+@test "dnf: a system with 0.1.0 is updated, and boots by dracut" {
+	updates rpm-bookworm
+}
+@test "pacman: a system with 0.1.0 is updated, and boots by dracut" {
+	updates arch-bookworm
 }

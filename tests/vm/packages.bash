@@ -6,6 +6,8 @@
 # shellcheck source=SCRIPTDIR/vm.bash
 source "$BATS_TEST_DIRNAME/vm.bash"
 
+version=$(sed -n 's/^VERSION = //p' "$top/Makefile")
+
 # fresh COMMAND...: a package's build runs bats, which would take what it finds of this one's for its own.
 fresh() {
 	env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="$HOME" LC_ALL=C "$@"
@@ -32,11 +34,38 @@ build() {
 	echo "$tarball" >"$built"
 }
 
+# build_before: packages to update from, in build/before/build/, of the version whose example for dracut was
+# dracut.conf.example. A tarball of the sources has no history: so that they are this tree's, by that version and
+# that name, and their builds run no tests.
+build_before() {
+	local kind of tree log=$logs/packages-before.log work=$top/build/before
+	of=$(cat "$top/build/packages")
+	[ "$(cat "$work/of" 2>/dev/null)" != "$of" ] || return 0
+	rm -rf "$work"
+	mkdir "$work"
+	tar -C "$work" -xf "$top"/build/tmpfsroot-*.tar.gz
+	tree=$work/tmpfsroot-0.1.0
+	mv "$work"/tmpfsroot-* "$tree"
+	grep -rlF "$version" "$tree/Makefile" "$tree/packaging" | xargs sed -i "s/${version//./\\.}/0.1.0/"
+	grep -rl 'doc/.*/50-tmpfsroot\.conf' "$tree/Makefile" "$tree/packaging" |
+		xargs sed -i 's,\(doc/.*/\)50-tmpfsroot\.conf,\1dracut.conf.example,'
+	sed -i '/^check-build:/,/^$/c check-build:\n' "$tree/Makefile"
+	tar -C "$work" -czf "$tree.tar.gz" tmpfsroot-0.1.0
+	for kind in deb rpm arch; do
+		if ! fresh setpriv --bounding-set=-sys_admin "$tree/packaging/build" "$kind" "$tree.tar.gz" "$work/build/$kind"; then
+			return 1
+		fi
+	done >"$log" 2>&1 || {
+		tail -n 30 "$log"
+		return 1
+	}
+	rm -rf "$tree" "$tree.tar.gz"
+	echo "$of" >"$work/of"
+}
+
 setup() {
 	need "$helper"
 	export LC_ALL=C
-	# shellcheck disable=SC2034 # used by the tests
-	version=$(sed -n 's/^VERSION = //p' "$top/Makefile")
 }
 
 # made FILE: it is there.
