@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The packages: built again elsewhere, installed by their own package managers, images made of what they install
-# and booted, removed, and installed as an update. With Debian's packages that is done in Debian 12 and 13, with the
-# others in a Debian 12, for want of a system of theirs.
+# and booted, removed, and installed as an update. With Debian's packages that is done in Debian 12 and 13, and in
+# forky with dracut as the system's generator; with the others in a Debian 12, for want of a system of theirs.
 
 # shellcheck disable=SC2030,SC2031 # output is set by bats' run
 # shellcheck source=SCRIPTDIR/packages.bash
@@ -14,7 +14,7 @@ setup_file() {
 	export LC_ALL=C
 	build
 	build_before
-	for suite in deb-bookworm deb-trixie rpm-bookworm arch-bookworm; do
+	for suite in deb-bookworm deb-trixie deb-forky rpm-bookworm arch-bookworm; do
 		"$vm/package-image" "${suite#*-}" "${suite%-*}" >"$logs/package-$suite" 2>"$logs/package-$suite.log" || :
 	done
 	# A system of one program, on a disk.
@@ -114,6 +114,9 @@ comes_and_goes() {
 @test "Debian 13, apt: all files come and go, and no image has changed that does not ask" {
 	comes_and_goes deb-trixie usr/lib/initcpio
 }
+@test "forky, apt: all files come and go, and no image has changed that does not ask" {
+	comes_and_goes deb-forky usr/lib/initcpio
+}
 @test "dnf: all files come and go, and no image has changed that does not ask" {
 	comes_and_goes rpm-bookworm usr/lib/initcpio usr/share/initramfs-tools
 }
@@ -156,6 +159,10 @@ in_memory() {
 	boots deb-trixie dracut
 	boots deb-trixie initramfs-tools
 }
+@test "forky: images of the installed packages boot, by dracut and by initramfs-tools" {
+	boots deb-forky dracut
+	boots deb-forky initramfs-tools
+}
 @test "rpm, arch: images of the installed packages boot, by dracut" {
 	boots rpm-bookworm dracut
 	boots arch-bookworm dracut
@@ -179,6 +186,9 @@ updates() {
 }
 @test "Debian 13, apt: a system with 0.1.0 is updated, and boots by initramfs-tools" {
 	updates deb-trixie
+}
+@test "forky, apt: a system with 0.1.0 is updated, and boots by dracut" {
+	updates deb-forky
 }
 @test "dnf: a system with 0.1.0 is updated, and boots by dracut" {
 	updates rpm-bookworm
