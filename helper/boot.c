@@ -56,16 +56,11 @@ static int move(struct attempt *attempt)
 	struct boot *boot = attempt->boot;
 	bool service = boot->request.role == ROLE_SERVICE;
 	int result = service ? tmpfs_attach(attempt->target) : 0;
-	bool huge;
 
 	if (result < 0)
 		return result;
 	boot->place = PLACE_MOVING;
-	huge = !attempt->plan->sums.sparse &&
-	       tmpfs_begin_huge(attempt->target, boot->options.tmpfs_options);
 	result = move_tree(attempt->plan, attempt->target, boot->options.quiet, &attempt->moved);
-	if (huge)
-		tmpfs_end_huge(attempt->target);
 	if (result < 0)
 		return result;
 	boot->place = PLACE_TARGET;

@@ -215,9 +215,9 @@ static const char *memory_type(const struct status *status)
 }
 
 /* Since Linux 7.0 the kernel's first root lies on an empty file system, nullfs. */
-static bool has_nullfs(void)
+static bool has_nullfs(const struct status *status)
 {
-	return is_linux_at_least(7, 0);
+	return strtoul(status->kernel.release, NULL, 10) >= 7;
 }
 
 static void print_json(const struct status *status, FILE *out)
@@ -247,8 +247,8 @@ static void print_json(const struct status *status, FILE *out)
 			"\"kernel\": { \"release\": \"%s\", \"nullfs\": %s },\n\"pivot_root\": "
 			"%s,\n"
 			"\"boot\": %s}\n",
-			status->kernel.release, answers[has_nullfs()], answers[status->pivot_root],
-			status->report ? status->report : "null\n");
+			status->kernel.release, answers[has_nullfs(status)],
+			answers[status->pivot_root], status->report ? status->report : "null\n");
 }
 
 /* The summary is the one string of the report that people read. */
@@ -283,7 +283,7 @@ static void print_text(const struct status *status, FILE *out)
 			size_text(status->fs.f_bfree * block, left));
 	(void)fprintf(out, "pivot_root: %s\nkernel: Linux %s%s\n", answers[status->pivot_root],
 			status->kernel.release,
-			has_nullfs() ? ", which has a nullfs below its first root" : "");
+			has_nullfs(status) ? ", which has a nullfs below its first root" : "");
 	if (status->report)
 		print_summary(status->report, out);
 	else

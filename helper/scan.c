@@ -86,7 +86,6 @@ static int count_file(struct tree_worker *worker, const struct tree_item *direct
 		const char *name, const struct sys_stat *st)
 {
 	struct scan *scan = worker->context;
-	struct scan_sums *own = worker->own;
 	bool large = S_ISREG(st->mode) && st->size > TREE_LARGE && st->nlink == 1;
 	bool twice = scan->moved && st->nlink > 1;
 	uint64_t bytes;
@@ -100,10 +99,9 @@ static int count_file(struct tree_worker *worker, const struct tree_item *direct
 		result = count_bytes(scan, fd, name, st, &bytes);
 	if (result < 0)
 		return result;
-	own->sparse |= S_ISREG(st->mode) && bytes < st->size;
 	if (scan->moved && large && bytes > 0)
 		twice = is_held(scan, fd, name);
-	add_sums(own, bytes, twice);
+	add_sums(worker->own, bytes, twice);
 	return 0;
 }
 
@@ -154,7 +152,6 @@ static void scan_end(struct tree_worker *worker)
 	sums->entries += own->entries;
 	sums->bytes += own->bytes;
 	sums->twice += own->twice;
-	sums->sparse |= own->sparse;
 	if (own->largest > sums->largest)
 		sums->largest = own->largest;
 	(void)pthread_mutex_unlock(&scan->lock);

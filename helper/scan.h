@@ -12,7 +12,6 @@ struct scan_sums {
 	uint64_t bytes; /* of each file once */
 	uint64_t largest; /* bytes of the largest file */
 	uint64_t twice; /* bytes that a move holds in both trees until its end */
-	bool sparse; /* a file has holes */
 };
 
 /*

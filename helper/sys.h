@@ -57,22 +57,19 @@ struct sys_dirent {
 #define SYS_AT_NO_AUTOMOUNT 0x800
 #define SYS_AT_RECURSIVE    0x8000
 
-#define SYS_FSOPEN_CLOEXEC	     0x1U
-#define SYS_FSCONFIG_SET_FLAG	     0U
-#define SYS_FSCONFIG_SET_STRING	     1U
-#define SYS_FSCONFIG_CMD_CREATE	     6U
-#define SYS_FSCONFIG_CMD_RECONFIGURE 7U
-#define SYS_FSPICK_CLOEXEC	     0x1U
-#define SYS_FSPICK_EMPTY_PATH	     0x8U
-#define SYS_FSMOUNT_CLOEXEC	     0x1U
-#define SYS_MOUNT_ATTR_NOSUID	     0x2U
-#define SYS_MOUNT_ATTR_NODEV	     0x4U
-#define SYS_MOUNT_ATTR_NOEXEC	     0x8U
-#define SYS_MOUNT_ATTR_ATIMES	     0x70U /* noatime, strictatime, relatime (0) */
-#define SYS_MOUNT_ATTR_NOATIME	     0x10U
-#define SYS_MOUNT_ATTR_STRICTATIME   0x20U
-#define SYS_MOUNT_ATTR_NODIRATIME    0x80U
-#define SYS_MOVE_MOUNT_F_EMPTY_PATH  0x4U /* the first path may be empty */
+#define SYS_FSOPEN_CLOEXEC	    0x1U
+#define SYS_FSCONFIG_SET_FLAG	    0U
+#define SYS_FSCONFIG_SET_STRING	    1U
+#define SYS_FSCONFIG_CMD_CREATE	    6U
+#define SYS_FSMOUNT_CLOEXEC	    0x1U
+#define SYS_MOUNT_ATTR_NOSUID	    0x2U
+#define SYS_MOUNT_ATTR_NODEV	    0x4U
+#define SYS_MOUNT_ATTR_NOEXEC	    0x8U
+#define SYS_MOUNT_ATTR_ATIMES	    0x70U /* noatime, strictatime, relatime (0) */
+#define SYS_MOUNT_ATTR_NOATIME	    0x10U
+#define SYS_MOUNT_ATTR_STRICTATIME  0x20U
+#define SYS_MOUNT_ATTR_NODIRATIME   0x80U
+#define SYS_MOVE_MOUNT_F_EMPTY_PATH 0x4U /* the first path may be empty */
 
 #define SYS_OPEN_TREE_CLONE 0x1U
 
@@ -113,13 +110,6 @@ static inline int sys_fsopen(const char *type)
 static inline int sys_fsconfig(int fs, unsigned command, const char *key, const char *value)
 {
 	return sys_result(syscall(SYS_fsconfig, fs, command, key, value, 0));
-}
-
-/* Opens the file system of the mount MOUNT for sys_fsconfig(). */
-static inline int sys_fspick(int mount)
-{
-	return sys_result(
-			syscall(SYS_fspick, mount, "", SYS_FSPICK_CLOEXEC | SYS_FSPICK_EMPTY_PATH));
 }
 
 /* Returns a descriptor of a mount that is attached nowhere and ends with its last descriptor. */

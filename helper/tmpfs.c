@@ -13,7 +13,6 @@
 #include <sys/vfs.h>
 
 #define OPTION_MAX 256
-#define HUGE_PROBE (1LL << 40) /* bytes: more than any huge page */
 #define CHANGE	   "change it in rd.tmpfsroot.opts="
 
 /* What a kernel may lack: built without NUMA, huge pages, swap or quota, or older. */
@@ -198,39 +197,6 @@ int tmpfs_make(const char *list, const struct tmpfs_space *need, uint64_t memory
 	limit->bytes = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
 	limit->inodes = (uint64_t)fs.f_files;
 	return take_fd(&mount);
-}
-
-/* True if files get huge pages, whose size is then their block size, or if that cannot be told. */
-static bool is_huge(int target)
-{
-	auto_close int fd = openat(target, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	struct stat st;
-
-	return fd < 0 || ftruncate(fd, HUGE_PROBE) != 0 || fstat(fd, &st) != 0 ||
-	       st.st_blksize > sysconf(_SC_PAGESIZE);
-}
-
-static int set_huge(int target, const char *value)
-{
-	auto_close int fs = sys_fspick(target);
-	int result = fs < 0 ? fs : sys_fsconfig(fs, SYS_FSCONFIG_SET_STRING, "huge", value);
-
-	return result < 0 ? result : sys_fsconfig(fs, SYS_FSCONFIG_CMD_RECONFIGURE, NULL, NULL);
-}
-
-bool tmpfs_begin_huge(int target, const char *list)
-{
-	return is_linux_at_least(6, 14) && !(list && strstr(list, "huge=")) && !is_huge(target) &&
-	       set_huge(target, "within_size") == 0;
-}
-
-void tmpfs_end_huge(int target)
-{
-	int result = set_huge(target, "never");
-
-	if (result < 0)
-		(void)log_warning(
-				result, "the new tmpfs keeps huge=within_size: setting huge=never");
 }
 
 int tmpfs_attach(int tmpfs)

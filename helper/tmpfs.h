@@ -3,7 +3,6 @@
 #ifndef TMPFSROOT_TMPFS_H
 #define TMPFSROOT_TMPFS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /* The mount source of every tmpfs made here: how a root of ours is known again. */
@@ -26,17 +25,6 @@ struct tmpfs_space {
  */
 int tmpfs_make(const char *list, const struct tmpfs_space *need, uint64_t memory,
 		struct tmpfs_space *limit);
-
-/*
- * Lets the kernel take more than a page at a time for each file that is written to the mount
- * TARGET, made with the options of LIST: huge=within_size. Files without holes take no more memory
- * by it, and are written in half of the time; so it is for the move of a tree without holes, and
- * tmpfs_end_huge() goes back to huge=never. Returns false, and changes nothing, where LIST has a
- * huge= of its own, where the kernel's default is another one than huge=never, and before Linux
- * 6.14, which takes a whole huge page for the end of a file.
- */
-bool tmpfs_begin_huge(int target, const char *list);
-void tmpfs_end_huge(int target);
 
 /* Attaches the detached mount TMPFS on TMPFS_REFUGE. Returns 0 or a negative errno, logged. */
 int tmpfs_attach(int tmpfs);

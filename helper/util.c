@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
 
 void close_fd(int *fd)
@@ -43,19 +42,6 @@ bool is_due(atomic_uint_fast64_t *next, unsigned interval)
 	uint64_t now = milliseconds_now();
 
 	return now >= due && atomic_compare_exchange_strong(next, &due, now + interval);
-}
-
-bool is_linux_at_least(unsigned major, unsigned minor)
-{
-	struct utsname name;
-	unsigned long has, has_minor;
-	char *rest;
-
-	if (uname(&name) != 0)
-		return false;
-	has = strtoul(name.release, &rest, 10);
-	has_minor = *rest == '.' ? strtoul(rest + 1, NULL, 10) : 0;
-	return has > major || (has == major && has_minor >= minor);
 }
 
 int read_file(int dir, const char *path, char **text, size_t *length)

@@ -36,9 +36,6 @@ static inline int take_fd(int *fd)
 /* Seconds on the monotonic clock. */
 double seconds_now(void);
 
-/* Is the running kernel of this version or a later one? */
-bool is_linux_at_least(unsigned major, unsigned minor);
-
 /* For what any worker does now and then, at each of many small files: true for one of them, once
  * each so many milliseconds. *NEXT is when, on a clock that costs a read from memory. */
 bool is_due(atomic_uint_fast64_t *next, unsigned interval);

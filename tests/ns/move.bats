@@ -28,18 +28,6 @@ load namespace
 	[[ "${lines[3]}" == *" tmpfs rw,"* && "${lines[3]}" != *huge=* ]]
 }
 
-@test "a large file without holes is in huge pages, but for those of a tree with holes" {
-	local version huge='awk "/^ShmemHugePages/ { print \$2 >= 262144 }" /proc/meminfo' file='head -c 268435456 /dev/zero >large'
-	IFS=. read -ra version < <(uname -r)
-	((version[0] > 6 || (version[0] == 6 && version[1] >= 14))) || skip "Linux $(uname -r) has huge pages of one size"
-	boot -p "$file" -a "$huge" -- tmpfsroot /init
-	[ "${lines[1]}" = 1 ]
-	rm -rf "${BATS_TEST_TMPDIR:?}"/*
-	boot -t tmpfs -p "$file; echo >sparse; truncate -s 1G sparse" -a "$huge; stat -c %b \"\$root/sparse\"" -- tmpfsroot /init
-	[ "${lines[1]}" = 0 ]
-	[ "${lines[2]}" = 8 ]
-}
-
 @test "files have their own modes, whatever the umask is" {
 	boot -p 'for mode in 600 664 666 777; do echo "$mode" >"m-$mode"; chmod "$mode" "m-$mode"; done
 			head -c 3000000 /dev/zero >m-large; chmod 666 m-large; mkdir -m 777 m-directory' \
