@@ -28,7 +28,7 @@ MAKEFLAGS += --no-print-directory
 
 SOURCES = $(wildcard helper/*.c)
 MAN8 = helper/tmpfsroot.8
-MAN7 = helper/tmpfsroot.cmdline.7
+MAN7 = helper/tmpfsroot.cmdline.7 helper/tmpfsroot.recipes.7
 TOOLS = $(patsubst tests/tools/%.c,build/tools/%,$(wildcard tests/tools/*.c))
 DRACUT = $(wildcard modules.d/50tmpfsroot/*)
 INITCPIO = $(patsubst hooks/mkinitcpio/%,%,$(wildcard hooks/mkinitcpio/*/*))
@@ -126,7 +126,8 @@ build/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(SOURCES) $(wildcard helper/*.h)
 install: all
 	$(INSTALL) -D -m 0755 build/tmpfsroot $(DESTDIR)$(bindir)/tmpfsroot
 	$(INSTALL) -D -m 0644 $(MAN8) $(DESTDIR)$(mandir)/man8/tmpfsroot.8
-	$(INSTALL) -D -m 0644 $(MAN7) $(DESTDIR)$(mandir)/man7/tmpfsroot.cmdline.7
+	$(INSTALL) -d $(DESTDIR)$(mandir)/man7
+	$(INSTALL) -m 0644 -t $(DESTDIR)$(mandir)/man7 $(MAN7)
 	$(INSTALL) -D -m 0644 helper/tmpfsroot.bash $(DESTDIR)$(completionsdir)/tmpfsroot
 	for name in switch_root run-init; do ln -sf tmpfsroot $(DESTDIR)$(completionsdir)/$$name || exit; done
 	$(INSTALL) -D -m 0644 helper/tmpfsroot.conf $(DESTDIR)$(prefix)/share/doc/tmpfsroot/tmpfsroot.conf.example
