@@ -48,7 +48,7 @@ once() {
 # boot NAME WORDS BASE FILE:PATH...: runs a machine with WORDS on its kernel's command line; its
 # initramfs is the archive BASE, or nothing, with the files laid over it, and $behind, if that is set, behind
 # both. The machine must end by itself. Its console is in $logs/NAME.log. It has as many MiB of memory as $memory says, as many
-# seconds as $seconds, and the disk $drive, if that is set. Once the console matches $expect the lines of $typed are typed.
+# seconds as $seconds, the disk $drive and the kernel $kernel, if these are set. Once the console matches $expect the lines of $typed are typed.
 boot() {
 	local name=$1 words=$2 base=$3 tree status
 	shift 3
@@ -58,7 +58,7 @@ boot() {
 	for _ in 1 2 3; do
 		status=0
 		"$vm/run" ${drive:+-d "$drive"} ${memory:+-m "$memory"} ${seconds:+-t "$seconds"} ${expect:+-e "$expect"} -a "$words" \
-			"$tree/vmlinuz" "$logs/$name.log" ${base:+"$base"} "$logs/$name.cpio" ${behind:+"$behind"} \
+			"${kernel:-$tree/vmlinuz}" "$logs/$name.log" ${base:+"$base"} "$logs/$name.cpio" ${behind:+"$behind"} \
 			<<<"${typed-}" || status=$?
 		is_lost "$name" || break
 	done
