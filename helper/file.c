@@ -43,8 +43,11 @@ static void close_later(struct file_worker *worker, int *fd)
 
 static void close_batch(struct file_worker *worker)
 {
-	if (worker->open > 0)
-		(void)sys_close_range(worker->first, worker->first + worker->open - 1);
+	unsigned end = worker->first + worker->open;
+
+	if (worker->open > 0 && sys_close_range(worker->first, end - 1) < 0)
+		for (unsigned fd = worker->first; fd < end; fd++)
+			(void)close((int)fd);
 	worker->open = 0;
 }
 
@@ -297,6 +300,8 @@ static int copy_whole(const struct file *file, struct copy *copy)
 	if (!copy->dense || copy->size >= COPY_BUFFER)
 		return copy_chunks(file, copy);
 	result = copy_small(copy);
+	if (result == -EINVAL && copy->copied == 0) /* a file system that has no splice(2) */
+		return copy_chunks(file, copy);
 	if (result < 0)
 		return failed(file, copy->operation, result);
 	hold(file->worker->move, copy->copied);
@@ -377,8 +382,9 @@ static int fill(const struct file *file, struct copy *copy, enum lease lease)
 	uint64_t end = copy->size;
 	int result = may_cut ? cut(file, copy, leased, &end) : copy_whole(file, copy);
 
-	if (result == -EAGAIN) { /* whoever waits shall find it whole */
+	if (result == -EAGAIN) { /* the process that waits must find the file whole */
 		may_cut = false;
+		copy->copied = 0;
 		result = put_end_back(file, copy, end);
 		end = copy->size;
 		if (result == 0)

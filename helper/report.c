@@ -206,7 +206,7 @@ static int find_status(int proc, struct status *status)
 	return 0;
 }
 
-/* The kernel calls its first root rootfs; this tells what that is. NULL: / is on a disk. */
+/* The kernel calls its first root rootfs, be it a ramfs or a tmpfs. NULL: / is not in memory. */
 static const char *memory_type(const struct status *status)
 {
 	uint32_t type = (uint32_t)status->fs.f_type;

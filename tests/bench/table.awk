@@ -45,19 +45,21 @@ function row(title, contender, i) {
 function limit_row(title, contender, i) {
 	printf "%-34s", title
 	for (i = 1; i <= tree_count; i++)
-		printf " | %-32s", sprintf("%.3f s", seconds_of(tree[i], "-", contender))
+		printf " | %-32s", seconds_of(tree[i], "-", contender) < 0 ? "-" : \
+			sprintf("%.3f s", seconds_of(tree[i], "-", contender))
 	print ""
 }
 
 # The seconds that CONTENDER is measured against in one round, 0 where it was not run: of "limit" both rows.
 function other(contender, tree, type, round) {
 	if (contender == "limit")
-		return seconds[tree, "-", "copy", round] + seconds[tree, "-", "files", round]
+		return seconds[tree, "-", "copy", round] * seconds[tree, "-", "files", round] == 0 ? 0 : \
+			seconds[tree, "-", "copy", round] + seconds[tree, "-", "files", round]
 	return seconds[tree, type, contender, round]
 }
 
 # "1.43 (1.38-1.50)": the median of the ratios of each round, and the smallest and largest.
-function ratio(ours, contender, tree, type, bar, round, most, divisor, list, value, text) {
+function ratio(ours, contender, tree, type, bar, round, divisor, list, value, text) {
 	for (round = 1; round <= rounds[tree, type, ours]; round++) {
 		divisor = other(contender, tree, type, round)
 		if (divisor > 0)
@@ -131,6 +133,6 @@ END {
 	ratio_row("cp -a, rm", "ours", "cp")
 	ratio_row("cpio -p, rm", "ours", "cpio")
 	ratio_row("rsync -aHAX, rm", "ours", "rsync")
-	ratio_row("one worker, to the plain loop", "one", "plain")
+	ratio_row("one worker, to plain loop", "one", "plain")
 	memory_row("peak, MB (the bar)", 20)
 }

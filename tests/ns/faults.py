@@ -54,6 +54,8 @@ CALLS = {
     "open|openat|openat2": ("EIO ENOMEM EMFILE EPERM EINTR", "opening|reading /|MOVING (create|open)"),
     "read|pread64": ("EIO SHORT EINTR", "MOVING read|reading /|connecting to systemd|waiting for systemd"),
     "write|pwrite64": ("ENOSPC SHORT EINTR EIO", "MOVING write|connecting to systemd|asking systemd"),
+    # EINVAL: a file system that has no splice(2).
+    "sendfile": ("ENOSPC SHORT EINTR EIO EINVAL", "MOVING sendfile"),
     "getdents64": ("EIO ENOMEM", "reading (NEWROOT|the directory) /"),
     "mkdir": (MAKE, "mounting the target on /"),
     "mkdirat|mknodat|symlinkat": (MAKE, "MOVING (mkdir|mknod|symlink)"),
@@ -101,7 +103,7 @@ NEVER = set("any arch_prctl exit exit_group futex geteuid getpid getrandom getti
             "set_robust_list set_tid_address sigaltstack umask uname".split())
 # Of these memcheck makes few of its own.
 OF_MEMCHECK = re.compile(".*xattr|chdir|chroot|connect|fch.*|fs.*|ftruncate|getdents64|linkat|mincore|mk.*|mount|"
-                         "move_mount|openat2?|open_tree|pwrite64|read|readlinkat|rmdir|sched_getaffinity|socket|"
+                         "move_mount|openat2?|open_tree|pwrite64|read|readlinkat|rmdir|sched_getaffinity|sendfile|socket|"
                          "symlinkat|umount2|unlinkat|utimensat|write")
 # What several workers alone do, or do more often than one.
 OF_WORKERS = re.compile("clone3?|close_range|m.*|rt_sigprocmask|unshare")

@@ -64,14 +64,14 @@ way_back_fails()
 	boot -p 'hardtree tree; find tree -type f -printf x | wc -c >../count; find . -type l -printf x | wc -c >../links' \
 		-a 'find tree run -type f -print0 | sed -z "s,^run/tmpfsroot/target/,," | sort -uz |
 			grep -zc "^tree/" | diff - ../count' \
-		-w "taskset -c 0 strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=write,chroot,symlinkat $*" -- tmpfsroot --onfail=reboot /init
+		-w "taskset -c 0 strace -D -f -qq --seccomp-bpf -o /dev/null -e trace=sendfile,chroot,symlinkat $*" -- tmpfsroot --onfail=reboot /init
 	[[ "$output" == *"giving back what was moved failed"* ]]
 	[[ "$output" == *"what is missing in the tree is in /run/tmpfsroot/target"* ]]
 	[ "$status" -eq 129 ]
 }
 
 @test "giving back fails, too: nothing is lost, the target is mounted" {
-	way_back_fails -e inject=write:error=ENOSPC:when=2000+1000
+	way_back_fails -e inject=sendfile:error=ENOSPC:when=2000+1000
 }
 
 @test "giving back fails after the target was mounted on /: it is mounted again" {
@@ -146,10 +146,10 @@ spread()
 	left_to_check_all 'faults.py lets each kind of call fail once'
 	back=0
 	options=--dense
-	spread 6 write:error=ENOSPC pwrite64:error=ENOSPC unlinkat:error=EIO \
+	spread 6 sendfile:error=ENOSPC pwrite64:error=ENOSPC unlinkat:error=EIO \
 		fchmod:error=EPERM linkat:error=EMLINK utimensat:error=EPERM
 	type=tmpfs options=
-	spread 6 read:error=EIO pwrite64:error=EIO ftruncate:error=EIO \
+	spread 6 sendfile:error=EIO pwrite64:error=EIO ftruncate:error=EIO \
 		mkdirat:error=ENOSPC symlinkat:error=ENOSPC openat:error=EIO fsetxattr:error=ENOSPC
 	echo "# given back at $back points" >&3
 	[ "$back" -ge 70 ]

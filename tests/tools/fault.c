@@ -147,6 +147,7 @@ static const struct name {
 	CALL(rt_sigprocmask),
 	CALL(rt_sigtimedwait),
 	CALL(sched_getaffinity),
+	CALL(sendfile),
 	CALL(sendto),
 	CALL(set_robust_list),
 	CALL(set_tid_address),
@@ -382,7 +383,10 @@ static void change(struct tracee *tracee, const struct fault *fault)
 	if (ptrace(PTRACE_GETREGS, tracee->pid, NULL, &registers) != 0)
 		return;
 	if (fault->action == ACTION_SHORT) {
-		registers.rdx = registers.rdx > 1 ? registers.rdx / 2 : registers.rdx;
+		unsigned long long *bytes = registers.orig_rax == SYS_sendfile ? &registers.r10
+									       : &registers.rdx;
+
+		*bytes = *bytes > 1 ? *bytes / 2 : *bytes;
 	} else {
 		registers.orig_rax = (unsigned long long)-1;
 		tracee->skipped = true;

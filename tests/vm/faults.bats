@@ -13,7 +13,7 @@ setup_file() {
 	cat >"$BATS_FILE_TMPDIR/messages" <<-'END'
 		fsopen:1:EPERM fsopen tmpfs: Operation not permitted; the kernel must have tmpfs
 		mkdirat:3:ENOSPC moving /[^:]*: mkdir in the target: No space left on device
-		write:3:ENOSPC moving /[^:]*: write: No space left on device
+		sendfile:3:ENOSPC moving /[^:]*: sendfile: No space left on device
 		pwrite64:4:EIO moving /[^:]*: write: I/O error
 		ftruncate:4:EIO moving /[^:]*: truncate in the (source|target): I/O error
 		unlinkat:2:EIO moving /[^:]*: unlink in the source: I/O error
