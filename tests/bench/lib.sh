@@ -16,8 +16,12 @@ work=$programs/work
 }
 helper=${TMPFSROOT_TEST_HELPER:-$top/build/static/tmpfsroot}
 export LC_ALL=C
-# Megabytes of free memory that are touched before each turn, which only the first would pay for otherwise.
-TOUCH=${TOUCH-$(awk '/^MemFree:/ { half = $2 / 2048; printf "%.0f", half < 1200 ? half : 1200 }' /proc/meminfo)}
+# touched MOST: how many megabytes of free memory are touched before a turn, which only the first would pay for
+# otherwise.
+touched() {
+	awk -v most="$1" '/^MemFree:/ { half = $2 / 2048; printf "%.0f", half < most ? half : most }' /proc/meminfo
+}
+TOUCH=${TOUCH-$(touched 1200)}
 export TOUCH
 
 # A Debian tree of about 600 MB and 19,000 entries, as an image of a compute node may have them.
