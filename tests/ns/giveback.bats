@@ -33,12 +33,12 @@ fails_at()
 }
 
 @test "copying fails: a small file, a large one in chunks" {
-	fails_at ramfs write:error=ENOSPC:when=1500 pwrite64:error=ENOSPC:when=4 pwrite64:error=EIO:when=30
+	fails_at ramfs sendfile:error=ENOSPC:when=1500 pwrite64:error=ENOSPC:when=4 pwrite64:error=EIO:when=30
 }
 
 @test "copying fails, on tmpfs" {
 	left_to_check_all 'faults.py lets each kind of call fail once'
-	fails_at tmpfs write:error=ENOSPC:when=2000 pwrite64:error=EIO:when=25
+	fails_at tmpfs sendfile:error=ENOSPC:when=2000 pwrite64:error=EIO:when=25
 }
 
 @test "making files fails: devices, links, symlinks, directories" {
