@@ -20,8 +20,8 @@ static int failed(struct copy *copy, const char *operation, int error)
 
 int copy_small(struct copy *copy)
 {
-	uint64_t limit = copy->size +
-			 1; /* a byte more than there should be, to see a file that grows */
+	/* a byte more than there should be, to see a file that grows */
+	uint64_t limit = copy->size + 1;
 	ssize_t sent;
 
 	do {
