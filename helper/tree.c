@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 #define OPEN_DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-#define WORKERS_MAX    64
+#define WORKERS_MAX    8
 
 /* Puts "/" and NAME before *START, where there is room for it behind TEXT. */
 static bool prepend(char **start, const char *text, const char *name)

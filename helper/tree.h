@@ -130,7 +130,8 @@ bool tree_excludes(const char *patterns, const char *path, const char *name);
 /* Is NAME in the directory passed over? */
 bool tree_passes_over(const struct tree *tree, const struct tree_item *directory, const char *name);
 
-/* The number of processors that may run this process, at most 64. */
+/* The number of processors that may run this process, at most 8: more cost memory and time of their
+ * own, and win little, as the kernel has unpacked the same tree with one. */
 unsigned tree_workers(void);
 
 #endif
