@@ -189,7 +189,7 @@ int file_set_metadata(
 	return futimens(target, times) != 0 ? failed(file, "setting its times", errno) : 0;
 }
 
-/* The same for what cannot be opened: symlinks, devices, fifos and sockets. */
+/* Sets what a symlink, device, fifo or socket has of metadata, by its name: it is not opened. */
 static int set_metadata_by_name(const struct file *file)
 {
 	const struct metadata metadata = metadata_of(file->st);

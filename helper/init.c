@@ -19,8 +19,8 @@ static bool is_there(int tree, const char *path)
 	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0;
 }
 
-/* What was named; else as the generators look for it: init=, where that can be executed, and what
- * is usual. The last is tried in any case, to say that it is not there. */
+/* The init that the command line named; else, as the generators do it, the first of init= and the
+ * usual paths that can be executed. The last is tried in any case, to say that it is not there. */
 static const char *choose(const struct options *options, const struct request *request, int tree)
 {
 	const char *const paths[] = { options->init, request->role == ROLE_SERVICE ? SYSTEMD : NULL,

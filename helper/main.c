@@ -35,7 +35,7 @@ struct texts {
 	char **init; /* the argument vector where it is made here */
 };
 
-/* Without a console the first files opened would become standard streams. */
+/* The first files opened would become standard streams where PID 1 has no console. */
 static void open_standard_streams(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -199,8 +199,8 @@ static int print_source(const struct boot *boot)
 	return result;
 }
 
-/* What is mounted on NEWROOT, as it is: with rd.tmpfsroot=auto, or onfail=continue. A part of the
- * initramfs stays in it, which systemd would delete. */
+/* Switches to NEWROOT and copies nothing: with rd.tmpfsroot=auto, or onfail=continue. A part of
+ * the initramfs stays in it, which systemd would delete. */
 static int switch_untouched(struct boot *boot)
 {
 	struct options *options = &boot->options;
@@ -255,7 +255,7 @@ static bool print_about(const struct options *options)
 	return true;
 }
 
-/* What was asked for, where no words were wrong. */
+/* Does what the options ask for; none of the words was wrong. */
 static int act(struct boot *boot)
 {
 	enum action action = boot->options.action;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is mounted (proc_pid_mountinfo(5)), and the one table of API file systems. */
+/* The list of mounts (proc_pid_mountinfo(5)), and the one table of API file systems. */
 #ifndef TMPFSROOT_MOUNTS_H
 #define TMPFSROOT_MOUNTS_H
 

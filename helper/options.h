@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What was asked for: the program's own options, the kernel command line and /etc/tmpfsroot.conf,
+ * The options: the program's own arguments, the kernel command line and /etc/tmpfsroot.conf,
  * by one table into one struct. An option of the program is the kernel's word without "rd." and
  * "tmpfsroot.": rd.tmpfsroot.opts=size=2G is --opts=size=2G. The last word holds: so the conf file
  * is parsed first, then the kernel command line, then the program's own options.

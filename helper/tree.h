@@ -23,7 +23,7 @@
 /* Regular files larger than this, in bytes, are items of their own. */
 #define TREE_LARGE (1024UL * 1024)
 
-/* What is kept of a directory's metadata: owner, mode and times. */
+/* The metadata of a directory that is kept: owner, mode and times. */
 struct metadata {
 	uint32_t uid, gid;
 	uint16_t mode;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What is lost before the program starts: attributes, which /etc/tmpfsroot.xattrs gives back, and files for
+# Losses from before the program starts: attributes, which /etc/tmpfsroot.xattrs gives back, and files for
 # which there was no room.
 
 # shellcheck disable=SC2016 # the code in quotes is for the root that is booted

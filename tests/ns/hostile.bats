@@ -71,7 +71,7 @@ alive='dumptree "$root/canary" | diff ../canary.before - && dumptree ../outside 
 	done
 }
 
-# Likewise it is cut, or unlinked. A large one is opened to be looked at first.
+# The file is cut or unlinked while it is copied. A large one is opened to be looked at first.
 @test "a file that has shrunk or vanished when it is copied: moved as it is then, or all is given back" {
 	local size left hold change outcome
 	for kind in '5 0 :' '5 2 :' '6000000 0 :' '6000000 2 :' '6000000 5000000 exec 4<tree/less'; do

@@ -104,7 +104,7 @@ never_more() {
 	[ "$status" -eq 0 ]
 	never_more 15
 	[ "$(grep -c 'openat.*"root-\(600\|666\)", .*O_CREAT.*, 0\(600\|666\))' "$BATS_TEST_TMPDIR/trace")" -eq 2 ]
-	# What is given back, and what is copied from a real root.
+	# Files that are given back, and files that are copied from a real root.
 	boot -t tmpfs -p "$files" -w "$trace -e inject=chroot:error=EPERM:when=2" -a unchanged -- tmpfsroot --onfail=reboot /init
 	[ "$status" -eq 129 ]
 	never_more 29 # the one with two names has stayed

@@ -186,7 +186,7 @@ static void find_by_mincore(
 				(size_t)page, extents);
 }
 
-/* What is printed */
+/* The lines that are printed */
 
 static void read_fully(int fd, const char *path, unsigned char *buffer, size_t size, off_t at)
 {

@@ -15,7 +15,7 @@ kind=${KIND:-none}
 logs=$logs-$maker-$kind
 # The image is itself the system, by this init in it.
 program=/usr/lib/guest/system
-# What is in /run of the generator's own. mkinitcpio's systemd leaves none there.
+# The generator's own files in /run. mkinitcpio's systemd leaves none there.
 carried=/run/initramfs
 [ "$maker-$kind" != mkinitcpio-systemd ] || carried='(/run/initramfs)?'
 # The root is on a disk that nothing but us may write to.

@@ -47,7 +47,7 @@ script() {
 	boot node "$(words "$BATS_TEST_DESCRIPTION" 2) systemd.getty_auto=0" "$archive" "$init:/init"
 	in_memory node initramfs
 	a_system node
-	# What is mounted is not mounted again, and the image was never there twice.
+	# Nothing is mounted a second time, and the image was never there twice.
 	for name in /proc /sys /dev /run; do
 		[ "$(result node mount | grep -c "^$name ")" = 1 ]
 	done
