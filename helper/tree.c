@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 
 #define OPEN_DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-#define WORKERS_MAX    8
 
 /* Puts "/" and NAME before *START, where there is room for it behind TEXT. */
 static bool prepend(char **start, const char *text, const char *name)
@@ -239,7 +238,7 @@ static unsigned start_threads(struct tree_run *run, pthread_t *threads, unsigned
 /* This thread is a worker, too. */
 static int run_workers(struct tree_run *run, unsigned workers)
 {
-	pthread_t threads[WORKERS_MAX];
+	pthread_t threads[TREE_WORKERS];
 	unsigned started = start_threads(run, threads, workers - 1);
 
 	work(run);
@@ -337,7 +336,7 @@ unsigned tree_workers(void)
 	if (sched_getaffinity(0, sizeof(set), &set) != 0)
 		return 1;
 	count = CPU_COUNT(&set);
-	return count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : (unsigned)count;
+	return count < 1 ? 1 : count > TREE_WORKERS ? TREE_WORKERS : (unsigned)count;
 }
 
 static void free_list(struct tree_list *list)

@@ -3,9 +3,10 @@
  * A tree as a list: its directories, each behind its parent, and its large files. One scan makes
  * the list. Moving, setting metadata, giving back and removing are passes over it.
  *
- * Workers, one a processor, take the items of a pass from the list. Each worker has a descriptor
- * table of its own: a shared one costs time at every open and close. A directory is opened by its
- * path below the top; the kernel follows no symlink and enters no other mount on the way.
+ * Workers, one a processor up to TREE_WORKERS, take the items of a pass from the list. Each worker
+ * has a descriptor table of its own: a shared one costs time at every open and close. A directory
+ * is opened by its path below the top; the kernel follows no symlink and enters no other mount on
+ * the way.
  */
 #ifndef TMPFSROOT_TREE_H
 #define TMPFSROOT_TREE_H
@@ -56,10 +57,14 @@ struct tree_list {
 	size_t count, room;
 };
 
+/* More workers hold more memory and save little: the kernel unpacks an initramfs with one
+ * processor, and that takes longer than the move. */
+#define TREE_WORKERS 8
+
 struct tree {
 	int root; /* a descriptor of the top, the caller's */
 	const char *exclude; /* patterns of what is passed over, or NULL: see tree_excludes() */
-	unsigned workers; /* at most; at least 1 */
+	unsigned workers; /* 1 to TREE_WORKERS; fewer where a thread cannot be started */
 	struct tree_list directories, large;
 	struct links links; /* files with several names */
 };
@@ -130,8 +135,7 @@ bool tree_excludes(const char *patterns, const char *path, const char *name);
 /* Is NAME in the directory passed over? */
 bool tree_passes_over(const struct tree *tree, const struct tree_item *directory, const char *name);
 
-/* The number of processors that may run this process, at most 8: more cost memory and time of their
- * own, and win little, as the kernel has unpacked the same tree with one. */
+/* The number of processors that may run this process, at most TREE_WORKERS. */
 unsigned tree_workers(void);
 
 #endif

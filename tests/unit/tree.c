@@ -256,7 +256,7 @@ static void forget(struct tree *tree)
 /* Each directory is in the list once, behind its parent, and brothers are one behind the other. */
 static void scans(void **state)
 {
-	for (unsigned workers = 1; workers <= 16; workers *= 4) {
+	for (unsigned workers = 1; workers <= TREE_WORKERS; workers *= 2) {
 		struct scan_sums sums;
 		struct tree tree = scanned(*state, NULL, workers, &sums);
 		const struct tree_list *list = &tree.directories;
@@ -327,7 +327,7 @@ static const struct tree_pass counting = {
 
 static void passes(void **state)
 {
-	for (unsigned workers = 1; workers <= 16; workers *= 2) {
+	for (unsigned workers = 1; workers <= TREE_WORKERS; workers *= 2) {
 		struct seen seen = { 0 }, failing = { .fail_at = 7 };
 		struct scan_sums sums;
 		struct tree tree = scanned(*state, NULL, workers, &sums);
@@ -396,7 +396,8 @@ static void number_of_workers(void **state)
 
 	(void)state;
 	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
-	assert_int_equal(tree_workers(), CPU_COUNT(&set) < 64 ? CPU_COUNT(&set) : 64);
+	assert_int_equal(tree_workers(),
+			CPU_COUNT(&set) < TREE_WORKERS ? CPU_COUNT(&set) : TREE_WORKERS);
 }
 
 int main(void)
