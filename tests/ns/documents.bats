@@ -72,7 +72,12 @@ completes() {
 	run -2 tmpfsroot --minmem=much --dry-run /sbin/init
 }
 
-@test "tmpfsroot --dry-run /init prints the plan and changes nothing" {
+@test "tmpfsroot --dry-run prints the plan and changes nothing" {
+	grep -qF '`tmpfsroot --dry-run /sysroot /sbin/init`' "$top/README.md"
+	shown helper/tmpfsroot.recipes.7 '.Ql tmpfsroot --dry-run /sysroot /sbin/init'
+	boot -n -k rd.tmpfsroot=yes -p "$sysroot" -a unchanged -- tmpfsroot --dry-run /sysroot /sbin/init
+	[ "$status" -eq 0 ]
+	[[ ${lines[0]} == 'source: '* ]]
 	shown helper/tmpfsroot.8 'tmpfsroot --dry-run /init'
 	boot -n -a unchanged -- tmpfsroot --dry-run /init
 	[ "$status" -eq 0 ]

@@ -51,11 +51,11 @@ build_before() {
 		xargs sed -i 's,\(doc/.*/\)50-tmpfsroot\.conf,\1dracut.conf.example,'
 	sed -i '/^check-build:/,/^$/c check-build:\n' "$tree/Makefile"
 	tar -C "$work" -czf "$tree.tar.gz" tmpfsroot-0.1.0
-	for kind in deb rpm arch; do
-		if ! fresh setpriv --bounding-set=-sys_admin "$tree/packaging/build" "$kind" "$tree.tar.gz" "$work/build/$kind"; then
-			return 1
-		fi
-	done >"$log" 2>&1 || {
+	(
+		for kind in deb rpm arch; do
+			fresh setpriv --bounding-set=-sys_admin "$tree/packaging/build" "$kind" "$tree.tar.gz" "$work/build/$kind" || exit 1
+		done
+	) >"$log" 2>&1 || {
 		tail -n 30 "$log"
 		return 1
 	}

@@ -183,8 +183,9 @@ holds_more() {
 	matches zswap '^RESULT zswapped=[1-9]'
 }
 
-@test "Swap: without the program there is none, and memory ends" {
+@test "Swap: a ramfs does not use it: without the program memory ends" {
 	swaps ramfs "$(words_for ramfs)" 2
+	shows ramfs 'RESULT recipe=0'
 	shows ramfs 'FILLING THE ROOT'
 	matches ramfs 'Out of memory: Killed process|Kernel panic - not syncing: System is deadlocked on memory'
 	never ramfs 'RESULT wrong='

@@ -67,7 +67,10 @@ four_runtimes() {
 	local nullfs=false
 	pair "$1"
 	case $suite in
-	forky) works "$before" && nullfs=true ;;
+	forky)
+		works "$before"
+		nullfs=true
+		;;
 	*) pivot_root_fails "$before" ;;
 	esac
 	matches "$before" "^RESULT status=.*\"type\": \"rootfs\", \"memory\": \"$1\".*\"nullfs\": $nullfs"
