@@ -73,6 +73,7 @@ four_runtimes() {
 		;;
 	*) pivot_root_fails "$before" ;;
 	esac
+	matches "$before" "^RESULT root_is=rootfs, a $1 "
 	matches "$before" "^RESULT status=.*\"type\": \"rootfs\", \"memory\": \"$1\".*\"nullfs\": $nullfs"
 	works "$after"
 }

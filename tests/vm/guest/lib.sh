@@ -71,6 +71,7 @@ report_helper() {
 	[ -f /run/tmpfsroot/report.json ] && sed 's/^/REPORT /' /run/tmpfsroot/report.json
 	dmesg | sed -n 's/^.*\(tmpfsroot: .*\)/KMSG \1/p'
 	result "status=$(tmpfsroot --status=json | tr '\n' ' ')"
+	tmpfsroot --status | sed -n 's/^root: /RESULT root_is=/p'
 }
 
 # report_oldroot PATH: what is left of the old rootfs, where PATH, or nothing, is what must be.  A child of the first
