@@ -90,7 +90,7 @@ $([ "$kind" = systemd ] && echo poweroff -f || echo "$system poweroff -f")" tree
 	types stopped exit tree - 'root=tmpfsroot kill=stop'
 	matches stopped 'tmpfsroot.*: a signal has ended the move'
 	matches stopped 'tmpfsroot.*: all that was moved is back in its place'
-	in_memory stopped directory
+	tree_in_memory stopped
 }
 
 # With a limit that only a test sets.
@@ -101,7 +101,7 @@ $([ "$kind" = systemd ] && echo poweroff -f || echo "$system poweroff -f")" tree
 	matches timeout 'test: Result=timeout'
 	matches timeout 'tmpfsroot.*: a signal has ended the move'
 	matches timeout 'tmpfsroot.*: all that was moved is back in its place'
-	in_memory timeout directory
+	tree_in_memory timeout
 }
 
 @test "rd.break: a shell before us, and then the move" {

@@ -30,13 +30,7 @@ init=()
 	else
 		once tree machine tree tree - root=tmpfsroot
 	fi
-	if [ "$suite" = bookworm ]; then # Linux 6.1: a tmpfs has no users' attributes
-		in_memory tree directory ' "1 of [0-9]+ attributes of /etc/tmpfsroot.xattrs are not set; .*" '
-		shows tree 'RESULT attributes=security.capability system.posix_acl_access '
-	else
-		in_memory tree directory
-		shows tree 'RESULT attributes=security.capability system.posix_acl_access user.note '
-	fi
+	tree_in_memory tree
 	[ "$kind" = none ] && [ -n "${init[*]}" ] || a_system tree
 }
 

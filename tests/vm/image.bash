@@ -82,6 +82,14 @@ in_memory() {
 	matches "$1" '^RESULT status=.*"tmpfsroot": true,.*"pivot_root": true,.*"summary": "/ is a tmpfs'
 }
 
+# tree_in_memory NAME: likewise, of the tree in the image, which has attributes. A tmpfs of Linux 6.1 has none of users.
+tree_in_memory() {
+	local users='user.note ' lost=
+	[ "$suite" != bookworm ] || users='' lost=' "1 of [0-9]+ attributes of /etc/tmpfsroot.xattrs are not set; .*" '
+	in_memory "$1" directory "$lost"
+	shows "$1" "RESULT attributes=security.capability system.posix_acl_access $users"
+}
+
 # a_system NAME: systemd runs it, no unit has failed, and the journal has the summary once.
 a_system() {
 	shows "$1" 'RESULT failed='

@@ -90,7 +90,7 @@ exit" machine postmount tree - root=tmpfsroot break=postmount rd.debug 'rd.log=c
 		matches "$name" 'SHELL 42'
 	done
 	in_memory premount realroot
-	in_memory postmount directory
+	tree_in_memory postmount
 	shows postmount /new_root/usr/lib/guest
 	shows postmount 'RESULT run=kept /run/initramfs'
 	matches postmount '^[1-9][0-9]*$'
