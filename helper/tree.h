@@ -57,8 +57,8 @@ struct tree_list {
 	size_t count, room;
 };
 
-/* More workers hold more memory and save little: the kernel unpacks an initramfs with one
- * processor, and that takes longer than the move. */
+/* More workers hold more memory; what they save is small, as the kernel unpacks an initramfs with
+ * one processor before. */
 #define TREE_WORKERS 8
 
 struct tree {

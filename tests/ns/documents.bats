@@ -77,7 +77,7 @@ completes() {
 	shown helper/tmpfsroot.recipes.7 '.Ql tmpfsroot --dry-run /sysroot /sbin/init'
 	boot -n -k rd.tmpfsroot=yes -p "$sysroot" -a unchanged -- tmpfsroot --dry-run /sysroot /sbin/init
 	[ "$status" -eq 0 ]
-	[[ ${lines[0]} == 'source: '* ]]
+	[[ ${lines[0]} == 'source: a mounted root, copied to a new tmpfs and unmounted '* ]]
 	shown helper/tmpfsroot.8 'tmpfsroot --dry-run /init'
 	boot -n -a unchanged -- tmpfsroot --dry-run /init
 	[ "$status" -eq 0 ]
