@@ -6,6 +6,7 @@
 # shellcheck source=SCRIPTDIR/vm.bash
 source "$BATS_TEST_DIRNAME/vm.bash"
 
+# shellcheck disable=SC2034 # the tests name files by it
 version=$(sed -n 's/^VERSION = //p' "$top/Makefile")
 
 # fresh COMMAND...: a package's build runs bats, which would take what it finds of this one's for its own.
@@ -34,33 +35,30 @@ build() {
 	echo "$tarball" >"$built"
 }
 
-# build_before: packages to update from, in build/before/build/, of the version whose example for dracut was
-# dracut.conf.example. A tarball of the sources has no history: so that they are this tree's, by that version and
-# that name, and their builds run no tests.
+# build_before: packages of the last 0.1.0, in build/before/build/, to update from. build/before/of names the commit
+# in the history that they are of. A tarball has no history, and then no such packages: that file is empty.
 build_before() {
-	local kind of tree log=$logs/packages-before.log work=$top/build/before
-	of=$(cat "$top/build/packages")
-	[ "$(cat "$work/of" 2>/dev/null)" != "$of" ] || return 0
+	local kind commit=0881589acb78 log=$logs/packages-before.log work=$top/build/before
+	[ "$(cat "$work/of" 2>/dev/null)" != "$commit" ] || return 0
 	rm -rf "$work"
 	mkdir "$work"
-	tar -C "$work" -xf "$top"/build/tmpfsroot-*.tar.gz
-	tree=$work/tmpfsroot-0.1.0
-	mv "$work"/tmpfsroot-* "$tree"
-	grep -rlF "$version" "$tree/Makefile" "$tree/packaging" | xargs sed -i "s/${version//./\\.}/0.1.0/"
-	grep -rl 'doc/.*/50-tmpfsroot\.conf' "$tree/Makefile" "$tree/packaging" |
-		xargs sed -i 's,\(doc/.*/\)50-tmpfsroot\.conf,\1dracut.conf.example,'
-	sed -i '/^check-build:/,/^$/c check-build:\n' "$tree/Makefile"
-	tar -C "$work" -czf "$tree.tar.gz" tmpfsroot-0.1.0
+	if ! git -c safe.directory="$top" -C "$top" archive --prefix=sources/ "$commit" >"$work/sources.tar" 2>"$log"; then
+		: >"$work/of"
+		return 0
+	fi
 	(
+		tar -C "$work" -xf "$work/sources.tar" || exit 1
+		fresh "$work/sources/packaging/dist" "$work" || exit 1
 		for kind in deb rpm arch; do
-			fresh setpriv --bounding-set=-sys_admin "$tree/packaging/build" "$kind" "$tree.tar.gz" "$work/build/$kind" || exit 1
+			fresh setpriv --bounding-set=-sys_admin "$work/sources/packaging/build" "$kind" \
+				"$work/tmpfsroot-0.1.0.tar.gz" "$work/build/$kind" || exit 1
 		done
 	) >"$log" 2>&1 || {
 		tail -n 30 "$log"
 		return 1
 	}
-	rm -rf "$tree" "$tree.tar.gz"
-	echo "$of" >"$work/of"
+	rm -rf "$work"/sources*
+	echo "$commit" >"$work/of"
 }
 
 setup() {
