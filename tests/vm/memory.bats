@@ -69,17 +69,15 @@ step() {
 		echo moved >"$logs/$name.outcome"
 	else
 		# Between what there was before and after: the kernel frees some of its own, meanwhile. To one in
-		# a hundred, and 512 KiB for the program itself. Below that may be what two processors have on
-		# their lists of free pages, which are in no figure: of each at most four batches of 63 pages.
+		# a hundred, and 512 KiB for the program itself.
 		awk -v before="$(result "$name" left)" -v after="$(result "$name" after)" '
 			/^tmpfsroot: .* of memory are available, the move needs / {
 				found = 1
 				given = $2 * ($3 == "KiB" ? 1 : 1024)
 				spare = 512 + given / 100
-				lists = 2 * 4 * 63 * 4
 				least = before < after ? before : after
 				most = before < after ? after : before
-			} END { exit !found || given < least - spare - lists || given > most + spare }' "$logs/$name.log"
+			} END { exit !found || given < least - spare || given > most + spare }' "$logs/$name.log"
 		echo refused >"$logs/$name.outcome"
 	fi
 }
